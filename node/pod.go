@@ -1,0 +1,71 @@
+package node
+
+import (
+	"net/netip"
+	"time"
+)
+
+// PodID names a pod. UID is empty while only the names are known.
+type PodID struct{ UID, Namespace, Name string }
+
+// ContainerID names a container of a pod.
+type ContainerID struct {
+	Pod  PodID
+	Name string
+}
+
+// Claim says that a container may use a device. Several "::n" replicas of one device held by one container add up to
+// Weight.
+type Claim struct {
+	Container ContainerID
+	Device    DeviceID
+	Weight    int
+}
+
+// Unmapped is a device that no pod claims, or a claim that names no device of this node, and why.
+type Unmapped struct {
+	// Device is the device's id, or the text of the claim that could not be resolved.
+	Device string
+	// Reason is one of a small set: "unclaimed", "unknown_id", "source_down".
+	Reason string
+}
+
+// Workload is what scales a pod: a Deployment, a StatefulSet … Empty when it is not known: never a guess.
+type Workload struct{ Kind, Name string }
+
+// Pod is what the kubelet or the API server says of a pod on this node.
+type Pod struct {
+	ID          PodID
+	Workload    Workload
+	IPs         []netip.Addr
+	HostNetwork bool
+	// Annotations that gpusignal reads: those that begin with "gpusignal/" and "prometheus.".
+	Annotations map[string]string
+	// Phase is Pending, Running, Succeeded, Failed or Unknown.
+	Phase string
+	// Ready is the pod's Ready condition.
+	Ready bool
+	// Deleted is the deletion timestamp, zero when the pod is not being deleted.
+	Deleted    time.Time
+	Containers []Container
+}
+
+// Container of a pod.
+type Container struct {
+	Name, Image string
+	Args        []string
+	Ports       []Port
+	// Started is when the running container started, zero when it does not run.
+	Started  time.Time
+	Ready    bool
+	Restarts int
+}
+
+// Port that a container declares.
+type Port struct {
+	Name   string
+	Number int
+}
+
+// Ended says that a pod holds nothing any more: it succeeded or failed.
+func (p Pod) Ended() bool { return p.Phase == "Succeeded" || p.Phase == "Failed" }

@@ -1,0 +1,115 @@
+package node
+
+import (
+	"slices"
+	"time"
+)
+
+// SourceHealth is how one source fares. Source is its name in series: "nvml", "kubelet", "pods", "engine" …
+type SourceHealth struct {
+	Source string
+	Up     bool
+	// Detail says, for people, what is wrong and the way out.
+	Detail string
+	// Success is when the last attempt that worked ended, zero before the first.
+	Success time.Time
+	// Took is how long the last attempt took.
+	Took time.Duration
+	// Attempts and Failures since the process started.
+	Attempts, Failures uint64
+}
+
+// Snapshot is the node at one instant. It is put together when someone asks and never changed after.
+type Snapshot struct {
+	At       time.Time
+	Devices  []DeviceState
+	Totals   []Total
+	Accounts []Account
+	Claims   []Claim
+	Unmapped []Unmapped
+	Pods     []Pod
+	Servers  []Server
+	Health   []SourceHealth
+}
+
+// Sources are the functions a snapshot is put together from. Each returns at once, from memory, a value that nobody
+// changes any more. A nil function is a source that this node does not have.
+type Sources struct {
+	Devices  func(at time.Time) []DeviceState
+	Totals   func(at time.Time) []Total
+	Accounts func(at time.Time) []Account
+	Claims   func(at time.Time) ([]Claim, []Unmapped)
+	Pods     func(at time.Time) []Pod
+	Servers  func(at time.Time) []Server
+	Health   []func(at time.Time) []SourceHealth
+
+	// DeviceGrace is how long a device reading lives without a successor: three slow intervals, at least 5 s.
+	DeviceGrace time.Duration
+	// ServerGrace is how long a server's last page lives: 60 s.
+	ServerGrace time.Duration
+}
+
+// Snapshot joins the sources as they stand at the instant at, and drops what is stale by then.
+func (s *Sources) Snapshot(at time.Time) *Snapshot {
+	snap := &Snapshot{At: at}
+	if s.Devices != nil {
+		snap.Devices = slices.Clone(s.Devices(at))
+		for i := range snap.Devices {
+			snap.Devices[i] = freshDevice(snap.Devices[i], at, s.DeviceGrace)
+		}
+	}
+	if s.Totals != nil {
+		snap.Totals = s.Totals(at)
+	}
+	if s.Accounts != nil {
+		snap.Accounts = slices.Clone(s.Accounts(at))
+		for i := range snap.Accounts {
+			snap.Accounts[i] = freshAccount(snap.Accounts[i], at, s.DeviceGrace)
+		}
+	}
+	if s.Claims != nil {
+		snap.Claims, snap.Unmapped = s.Claims(at)
+	}
+	if s.Pods != nil {
+		snap.Pods = s.Pods(at)
+	}
+	if s.Servers != nil {
+		snap.Servers = slices.Clone(s.Servers(at))
+		for i := range snap.Servers {
+			snap.Servers[i] = freshServer(snap.Servers[i], at, s.ServerGrace)
+		}
+	}
+	for _, health := range s.Health {
+		snap.Health = append(snap.Health, health(at)...)
+	}
+	return snap
+}
+
+// freshDevice drops the numbers of a device whose last reading is older than the grace; what it is and why it is down
+// stays.
+func freshDevice(d DeviceState, at time.Time, grace time.Duration) DeviceState {
+	if !d.At.IsZero() && at.Sub(d.At) <= grace {
+		return d
+	}
+	d.Utilization, d.UtilizationPeak, d.MemoryPeak, d.Last = Opt[float64]{}, Opt[float64]{}, Opt[uint64]{}, Reading{}
+	if d.Down == "" && !d.At.IsZero() {
+		d.Down = "stale"
+	}
+	return d
+}
+
+// freshAccount drops the gauges of an account that nothing was booked to within the grace; its counters stay.
+func freshAccount(a Account, at time.Time, grace time.Duration) Account {
+	if at.Sub(a.Booked) > grace {
+		a.Utilization, a.UtilizationPeak, a.Memory = Opt[float64]{}, Opt[float64]{}, Opt[uint64]{}
+	}
+	return a
+}
+
+// freshServer drops what a server's pages said when the newest is older than the grace; that it exists stays.
+func freshServer(s Server, at time.Time, grace time.Duration) Server {
+	if !s.At.IsZero() && at.Sub(s.At) > grace {
+		s.Models, s.Span = nil, 0
+	}
+	return s
+}

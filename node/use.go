@@ -1,0 +1,61 @@
+package node
+
+import "time"
+
+// Use is what one device did in one interval. It is booked once and never corrected.
+type Use struct {
+	Device   DeviceID
+	From, To time.Time
+	// Busy is the time in the interval in which a kernel ran, and Observed the time that readings cover.
+	Busy, Observed time.Duration
+	// Energy in microjoules.
+	Energy int64
+	// Peak is the greatest single utilisation reading in the interval, 0–1.
+	Peak Opt[float64]
+	// Memory is the newest reading of bytes in use.
+	Memory Opt[uint64]
+	// By tells the processes that used the device, where they were read.
+	By []Process
+}
+
+// Attribution says how a number of use came to its owner.
+type Attribution string
+
+// The ways of attribution.
+const (
+	Exclusive Attribution = "exclusive" // one container holds the device: all of it is its own
+	ByProcess Attribution = "process"   // by the processes seen on a shared device
+	Split     Attribution = "split"     // by claim weight, where nothing better is known
+)
+
+// Account is what one container used of one device, exactly, in integers.
+type Account struct {
+	Container   ContainerID
+	Device      DeviceID
+	Attribution Attribution
+	// Opened is when the claim was first seen; Closed is zero while it stands.
+	Opened, Closed time.Time
+	// Booked is the end of the last interval in it.
+	Booked time.Time
+	// Busy and Observed time, and Energy in microjoules, since the account was opened; these never go back.
+	Busy, Observed time.Duration
+	Energy         int64
+	// Utilization is the mean over the signal window and UtilizationPeak the greatest reading in it, 0–1. Not Known
+	// before a whole window has been booked, for closed accounts, and where use was only split.
+	Utilization, UtilizationPeak Opt[float64]
+	// Memory of the device in use, in bytes. Not Known where use was only split.
+	Memory Opt[uint64]
+}
+
+// Total is what one device did, and how much of it no container owned. At every instant the total is the sum of its
+// accounts, open and closed, and of what nobody owned.
+type Total struct {
+	Device DeviceID
+	// Booked is the end of the last interval in it.
+	Booked         time.Time
+	Busy, Observed time.Duration
+	Energy         int64
+	// UnownedBusy, UnownedObserved and UnownedEnergy are the part without an owner.
+	UnownedBusy, UnownedObserved time.Duration
+	UnownedEnergy                int64
+}
