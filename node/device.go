@@ -113,7 +113,8 @@ type DeviceState struct {
 	MemoryPeak Opt[uint64]
 	// XIDs counts the XID errors seen since the process started.
 	XIDs map[int]uint64
-	// Reads and Failures count readings; Missed counts ticks the device did not hear because a call was still running.
+	// Reads counts the readings tried, and Failures those of them that failed; Missed counts ticks that the device did
+	// not hear because a call was still running.
 	Reads, Failures, Missed uint64
 	// Took is how long the last reading took.
 	Took time.Duration

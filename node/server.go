@@ -8,6 +8,8 @@ type Server struct {
 	Pod PodID
 	// Engine is the server's kind, "vllm" or "triton", and empty before the first good page.
 	Engine string
+	// Announced is the kind that the configuration or the pod says it is, empty where neither does. Pages decide Engine alone.
+	Announced string
 	// URL of the metrics page.
 	URL string
 	// At is when the last byte of the newest good page arrived, zero before the first.
@@ -37,6 +39,9 @@ type Server struct {
 	Span time.Duration
 	// Sleeping says that the engine's weights are off the GPU by command.
 	Sleeping bool
+	// Lost names the levels ("waiting" …) that pages told since the container started and have not told for a minute. They
+	// are not Known any more: what is worked out from all levels must not be worked out from the rest.
+	Lost []string
 	// Models, by name. Data-parallel ranks, versions and other series of one model are summed.
 	Models []Model
 }

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// SourceHealth is how one source fares. Source is its name in series: "nvml", "kubelet", "pods", "engine" …
+// SourceHealth is how one source fares. Source is its name in series: "nvml", "kubelet", "pods", "engine".
 type SourceHealth struct {
 	Source string
 	Up     bool
@@ -42,6 +42,8 @@ type Sources struct {
 	Pods     func(at time.Time) []Pod
 	Servers  func(at time.Time) []Server
 	Health   []func(at time.Time) []SourceHealth
+	// Use, where it is set, stands in for Totals and Accounts: it reads both at one instant, so that they add up.
+	Use func(at time.Time) ([]Total, []Account)
 
 	// DeviceGrace is how long a device reading lives without a successor: three slow intervals, at least 5 s.
 	DeviceGrace time.Duration
@@ -58,15 +60,7 @@ func (s *Sources) Snapshot(at time.Time) *Snapshot {
 			snap.Devices[i] = freshDevice(snap.Devices[i], at, s.DeviceGrace)
 		}
 	}
-	if s.Totals != nil {
-		snap.Totals = s.Totals(at)
-	}
-	if s.Accounts != nil {
-		snap.Accounts = slices.Clone(s.Accounts(at))
-		for i := range snap.Accounts {
-			snap.Accounts[i] = freshAccount(snap.Accounts[i], at, s.DeviceGrace)
-		}
-	}
+	snap.Totals, snap.Accounts = s.use(at)
 	if s.Claims != nil {
 		snap.Claims, snap.Unmapped = s.Claims(at)
 	}
@@ -83,6 +77,25 @@ func (s *Sources) Snapshot(at time.Time) *Snapshot {
 		snap.Health = append(snap.Health, health(at)...)
 	}
 	return snap
+}
+
+// use returns what was booked, with the gauges of stale accounts dropped.
+func (s *Sources) use(at time.Time) (totals []Total, accounts []Account) {
+	if s.Use != nil {
+		totals, accounts = s.Use(at)
+	} else {
+		if s.Totals != nil {
+			totals = s.Totals(at)
+		}
+		if s.Accounts != nil {
+			accounts = s.Accounts(at)
+		}
+	}
+	accounts = slices.Clone(accounts)
+	for i := range accounts {
+		accounts[i] = freshAccount(accounts[i], at, s.DeviceGrace)
+	}
+	return totals, accounts
 }
 
 // freshDevice drops the numbers of a device whose last reading is older than the grace; what it is and why it is down

@@ -16,6 +16,9 @@ type Use struct {
 	Memory Opt[uint64]
 	// By tells the processes that used the device, where they were read.
 	By []Process
+	// Divided says that the device is cut into MIG instances, which are claimed in its place. What it used is the
+	// board's: it enters the device's total and is neither owned nor unowned.
+	Divided bool
 }
 
 // Attribution says how a number of use came to its owner.
@@ -48,7 +51,7 @@ type Account struct {
 }
 
 // Total is what one device did, and how much of it no container owned. At every instant the total is the sum of its
-// accounts, open and closed, and of what nobody owned.
+// accounts, open and closed, and of what nobody owned; only the use of a divided board is in its total alone.
 type Total struct {
 	Device DeviceID
 	// Booked is the end of the last interval in it.
