@@ -2,7 +2,7 @@ package window
 
 // ring is a queue that reuses its array: it grows while its window fills and allocates nothing after that.
 type ring[T any] struct {
-	items []T
+	items []T // as many as a power of two
 	first int
 	count int
 }
@@ -10,30 +10,24 @@ type ring[T any] struct {
 func (r *ring[T]) len() int { return r.count }
 
 // at returns the i-th item, the oldest first.
-func (r *ring[T]) at(i int) *T {
-	i += r.first
-	if i >= len(r.items) {
-		i -= len(r.items)
-	}
-	return &r.items[i]
-}
+func (r *ring[T]) at(i int) *T { return &r.items[(r.first+i)&(len(r.items)-1)] }
 
 func (r *ring[T]) push(item T) {
 	if r.count == len(r.items) {
 		r.grow()
 	}
+	*r.at(r.count) = item
 	r.count++
-	*r.at(r.count - 1) = item
 }
 
 // drop forgets the oldest item.
 func (r *ring[T]) drop() {
-	r.first++
-	if r.first == len(r.items) {
-		r.first = 0
-	}
+	r.first = (r.first + 1) & (len(r.items) - 1)
 	r.count--
 }
+
+// pop forgets the newest item.
+func (r *ring[T]) pop() { r.count-- }
 
 func (r *ring[T]) grow() {
 	items := make([]T, max(8, 2*len(r.items)))

@@ -12,30 +12,44 @@ import (
 // guesses.
 type Gauge struct {
 	span  time.Duration
-	steps ring[step]
+	clock clock
+	// began is the start of the history the window looks back on, and newest the end of the newest value.
+	began, newest time.Duration
+	steps         ring[step]
 }
 
+// step is a value that stood from one offset to another.
 type step struct {
-	from, to time.Time
+	from, to time.Duration
 	value    float64
 }
 
 // NewGauge returns a gauge over the given span.
 func NewGauge(span time.Duration) *Gauge { return &Gauge{span: span} }
 
-// Add says that the level was value from from to to. Intervals come in order; an empty or reversed one is ignored.
+// Add says that the level was value from from to to. Intervals come in order; an empty or reversed one is ignored, and
+// so is a value that is no number.
 func (g *Gauge) Add(from, to time.Time, value float64) {
-	if !to.After(from) {
+	if value-value != 0 { // NaN or infinite.
 		return
 	}
-	edge := to.Add(-g.span)
-	for g.steps.len() > 0 && !g.steps.at(0).to.After(edge) {
+	s := step{g.clock.offset(from), g.clock.offset(to), value}
+	if s.to <= s.from {
+		return
+	}
+	if g.steps.count == 0 || s.from-g.newest >= g.span {
+		g.began = s.from
+	}
+	g.newest = s.to
+	edge := s.to - g.span
+	for g.steps.count > 0 && g.steps.at(0).to <= edge {
 		g.steps.drop()
 	}
-	g.steps.push(step{from, to, value})
+	g.steps.push(s)
 }
 
-// Stats are the mean, weighted by time, and the greatest value of a window. Full says that it reaches back a whole span.
+// Stats are the mean, weighted by time, and the greatest value of a window. Full says that its history reaches back a
+// whole span; a gap as long as the span begins a new history.
 type Stats struct {
 	Mean, Peak, Last float64
 	// Covered is how much of the window has values.
@@ -49,33 +63,29 @@ func (g *Gauge) Stats() Stats {
 	if n == 0 {
 		return Stats{}
 	}
-	newest := g.steps.at(n - 1)
-	edge := newest.to.Add(-g.span)
-	out := Stats{Peak: math.Inf(-1), Last: newest.value, Full: !g.steps.at(0).from.After(edge)}
+	edge := g.newest - g.span
+	out := Stats{Peak: math.Inf(-1), Last: g.steps.at(n - 1).value, Full: g.began <= edge}
 	var area float64
 	for i := range n {
 		s := g.steps.at(i)
-		from := s.from
-		if from.Before(edge) {
-			from = edge
-		}
-		d := s.to.Sub(from)
+		d := s.to - max(s.from, edge)
 		out.Covered += d
-		area += s.value * d.Seconds()
+		area += s.value * float64(d)
 		out.Peak = max(out.Peak, s.value)
 	}
-	out.Mean = area / out.Covered.Seconds()
+	out.Mean = area / float64(out.Covered)
 	return out
 }
 
 // Counter keeps a growing total over a window.
 type Counter struct {
 	span   time.Duration
+	clock  clock
 	points ring[point]
 }
 
 type point struct {
-	at    time.Time
+	at    time.Duration
 	total float64
 }
 
@@ -83,17 +93,21 @@ type point struct {
 func NewCounter(span time.Duration) *Counter { return &Counter{span: span} }
 
 // Add says that the total stood at total at the instant at. Totals never fall: resets are dealt with by whoever reads
-// the source. An instant that is not later than the newest is ignored.
+// the source. An instant that is not later than the newest is ignored, and so is a total that is no number.
 func (c *Counter) Add(at time.Time, total float64) {
-	if n := c.points.len(); n > 0 && !at.After(c.points.at(n-1).at) {
+	if total-total != 0 { // NaN or infinite.
+		return
+	}
+	p := point{c.clock.offset(at), total}
+	if n := c.points.count; n > 0 && p.at <= c.points.at(n-1).at {
 		return
 	}
 	// The last point at or before the edge stays, to interpolate from.
-	edge := at.Add(-c.span)
-	for c.points.len() > 1 && !c.points.at(1).at.After(edge) {
+	edge := p.at - c.span
+	for c.points.count > 1 && c.points.at(1).at <= edge {
 		c.points.drop()
 	}
-	c.points.push(point{at, total})
+	c.points.push(p)
 }
 
 // Increase over the span that ends at the newest point, interpolated at its start, and the time it covers. full says
@@ -104,25 +118,23 @@ func (c *Counter) Increase() (increase float64, covered time.Duration, full bool
 		return 0, 0, false
 	}
 	newest, oldest := c.points.at(n-1), c.points.at(0)
-	edge := newest.at.Add(-c.span)
-	if oldest.at.After(edge) {
-		return newest.total - oldest.total, newest.at.Sub(oldest.at), false
-	}
-	if n == 1 {
-		return 0, c.span, true
+	edge := newest.at - c.span
+	if n == 1 || oldest.at > edge {
+		return newest.total - oldest.total, newest.at - oldest.at, false
 	}
 	next := c.points.at(1)
-	share := edge.Sub(oldest.at).Seconds() / next.at.Sub(oldest.at).Seconds()
+	share := float64(edge-oldest.at) / float64(next.at-oldest.at)
 	start := oldest.total + share*(next.total-oldest.total)
 	return newest.total - start, c.span, true
 }
 
 // Quantile q (0–1) of a histogram whose buckets hold, cumulatively, increases[i] observations of at most uppers[i];
 // uppers ascend and the last is +Inf. Within a bucket observations are taken as evenly spread, as Prometheus does; in
-// the last bucket the answer is the greatest finite bound. It is false when there is no observation or no finite bound.
+// the last bucket the answer is the greatest finite bound, and in a first bucket of at most 0 its bound. It is false when
+// there is no observation, no finite bound or no such q.
 func Quantile(q float64, uppers, increases []float64) (float64, bool) {
 	n := len(uppers)
-	if n < 2 || n != len(increases) || increases[n-1] <= 0 {
+	if n < 2 || n != len(increases) || !(increases[n-1] > 0) || math.IsInf(increases[n-1], 1) || !(q >= 0 && q <= 1) {
 		return 0, false
 	}
 	rank := q * increases[n-1]
@@ -132,6 +144,9 @@ func Quantile(q float64, uppers, increases []float64) (float64, bool) {
 	}
 	if i == n-1 {
 		return uppers[n-2], true
+	}
+	if i == 0 && uppers[0] <= 0 {
+		return uppers[0], true
 	}
 	lower, below := 0.0, 0.0
 	if i > 0 {
