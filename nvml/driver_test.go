@@ -1,0 +1,299 @@
+//go:build cgo && linux
+
+package nvml
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gpusignal/node"
+	"gpusignal/nvml/nvmltest"
+)
+
+// TestDriver runs everything that one library can show in one process: a process can load only one.
+func TestDriver(t *testing.T) {
+	library := nvmltest.Build(t)
+	for name, test := range map[string]func(*testing.T, string){
+		"identity":                      identity,
+		"readings":                      readings,
+		"a lost GPU":                    lostGPU,
+		"a GPU lost at the start":       lostAtStart,
+		"a part not supported":          partNotSupported,
+		"a part that fails":             partFails,
+		"MIG":                           mig,
+		"mismatch":                      mismatch,
+		"driver not loaded":             notLoaded,
+		"no device":                     noDevice,
+		"the library loses its state":   reopens,
+		"a hung GPU blocks no other":    hungGPU,
+		"a hung GPU and Close":          hungClose,
+		"a hung GPU and a new life":     hungReopen,
+		"events":                        events,
+		"events fail and come back":     eventsRecover,
+		"events of a GPU without them":  eventsNotSupported,
+		"events before and after":       eventsClosed,
+		"everything at once":            together,
+		"use that follows time":         followsTime,
+		"closed":                        closed,
+		"a device that was not listed":  unknownDevice,
+		"the driver opens once":         opensOnce,
+		"memory without the newer call": oldMemory,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, library) })
+	}
+}
+
+func identity(t *testing.T, library string) {
+	b := newBench(t, library, "devices 3", "driver 570.1", "gpu.1.minor 7", "gpu.2.name NVIDIA L4", "gpu.2.uuid GPU-two")
+	want := []node.Device{
+		{ID: gpuID(0), Index: 0, Minor: 0, Model: "NVIDIA H200", PCIAddress: "0000:1a:00.0", Driver: "570.1"},
+		{ID: gpuID(1), Index: 1, Minor: 7, Model: "NVIDIA H200", PCIAddress: "0000:2a:00.0", Driver: "570.1"},
+		{ID: "GPU-two", Index: 2, Minor: 2, Model: "NVIDIA L4", PCIAddress: "0000:3a:00.0", Driver: "570.1"},
+	}
+	if diff := cmp.Diff(want, b.mustDevices()); diff != "" {
+		t.Error(diff)
+	}
+	b.rewrite()
+	if got := len(b.mustDevices()); got != 8 {
+		t.Errorf("after the node got more GPUs: %d, want 8", got)
+	}
+}
+
+func lostGPU(t *testing.T, library string) {
+	b := newBench(t, library)
+	b.mustDevices()
+	b.rewrite("gpu.3.lost 1", "gpu.5.temperature.return 16")
+	for n := range 8 {
+		_, err := b.Read(gpuID(n), everything)
+		if lost := n == 3 || n == 5; lost != errors.Is(err, node.ErrDeviceLost) || !lost && err != nil {
+			t.Errorf("GPU %d: %v", n, err)
+		}
+	}
+	if got := len(b.mustDevices()); got != 8 {
+		t.Errorf("%d devices on the list, want the lost one to stay there", got)
+	}
+	b.rewrite()
+	b.mustRead(gpuID(3), everything)
+}
+
+func lostAtStart(t *testing.T, library string) {
+	b := newBench(t, library, "gpu.3.lost 1", "gpu.4.handle.return 999")
+	for range 3 {
+		devices := b.mustDevices()
+		if len(devices) != 6 || devices[3].Minor != 5 {
+			t.Errorf("devices %v, want all but 3 and 4", devices)
+		}
+	}
+	if got := b.log.count("cannot be opened"); got != 2 {
+		t.Errorf("logged %d times, want once for each GPU", got)
+	}
+	b.rewrite()
+	if got := len(b.mustDevices()); got != 8 {
+		t.Errorf("%d devices after they came back, want 8", got)
+	}
+}
+
+func mig(t *testing.T, library string) {
+	b := newBench(t, library, "devices 2", "gpu.1.mig 0 1 0 1g.18gb 19 4", "gpu.1.mig 3 5 1 2g.35gb 14 0")
+	gpu := node.Device{ID: gpuID(1), Index: 1, Minor: 1, Model: "NVIDIA H200", PCIAddress: "0000:2a:00.0", Driver: "595.45.04"}
+	first, second := gpu, gpu
+	first.ID, first.Parent, first.GPUInstance, first.Profile = "MIG-00000000-0000-0000-0000-000000000001", gpu.ID, 1, "1g.18gb"
+	first.ProfileID, first.PlacementStart = 19, 4
+	second.ID, second.Parent, second.GPUInstance, second.ComputeInstance = "MIG-00000003-0000-0000-0000-000000000001", gpu.ID, 5, 1
+	second.Profile, second.ProfileID = "2g.35gb", 14
+	for range 2 {
+		if diff := cmp.Diff([]node.Device{gpu, first, second}, b.mustDevices()[1:]); diff != "" {
+			t.Error(diff)
+		}
+		if got := b.mustRead(gpu.ID, everything); got.Utilization.Known || !got.Power.Known || !got.Energy.Known {
+			t.Errorf("the GPU behind: %+v", got)
+		}
+		if got := b.mustRead(first.ID, everything); !got.Memory.Known || got.Utilization.Known || got.Power.Known || got.Energy.Known {
+			t.Errorf("an instance: %+v", got)
+		}
+	}
+	b.rewrite("devices 2")
+	if got := len(b.mustDevices()); got != 2 {
+		t.Errorf("%d devices without MIG, want 2", got)
+	}
+	if got := b.mustRead(gpu.ID, everything); !got.Utilization.Known {
+		t.Errorf("the GPU without MIG: %+v", got)
+	}
+	if _, err := b.Read(first.ID, everything); err == nil {
+		t.Error("an instance that is gone was read")
+	}
+}
+
+func mismatch(t *testing.T, library string) {
+	b := newBench(t, library, "init 18")
+	_, err := b.Devices()
+	wantError(t, err, node.ErrDriverMismatch, library, "restart this pod")
+}
+
+func notLoaded(t *testing.T, library string) {
+	b := newBench(t, library, "init 9")
+	for range 3 {
+		_, err := b.Devices()
+		wantError(t, err, node.ErrNoDriver, library, "--nvml.library", "/dev/nvidia")
+	}
+	b.rewrite()
+	b.mustDevices()
+	b.rewrite("count.return 9")
+	_, err := b.Devices()
+	wantError(t, err, node.ErrNoDriver)
+	b.rewrite()
+	b.mustDevices()
+	if got := b.log.count("Opened NVML"); got != 2 {
+		t.Errorf("opened %d times, want 2", got)
+	}
+}
+
+func noDevice(t *testing.T, library string) {
+	b := newBench(t, library, "devices 0")
+	_, err := b.Devices()
+	wantError(t, err, node.ErrNoDriver, library, "NVIDIA_VISIBLE_DEVICES")
+}
+
+func wantError(t *testing.T, err, is error, words ...string) {
+	t.Helper()
+	if !errors.Is(err, is) {
+		t.Fatalf("error %v, want one that wraps %v", err, is)
+	}
+	for _, word := range words {
+		if !strings.Contains(err.Error(), word) {
+			t.Errorf("error %q does not name %q", err, word)
+		}
+	}
+}
+
+func reopens(t *testing.T, library string) {
+	b := newBench(t, library)
+	b.mustDevices()
+	for _, code := range []int{1, 9, 28} {
+		b.rewrite(fmt.Sprintf("gpu.0.memory_v2.return %d", code))
+		if _, err := b.Read(gpuID(0), everything); err == nil || errors.Is(err, node.ErrDeviceLost) {
+			t.Errorf("code %d: %v", code, err)
+		}
+		b.rewrite()
+		b.mustDevices()
+		b.mustRead(gpuID(0), everything)
+	}
+	if got := b.log.count("Opened NVML"); got != 4 {
+		t.Errorf("opened %d times, want once and once for each code", got)
+	}
+}
+
+func opensOnce(t *testing.T, library string) {
+	b := newBench(t, library)
+	for range 3 {
+		b.mustDevices()
+	}
+	if got := b.log.count("Opened NVML"); got != 1 {
+		t.Errorf("opened %d times, want 1", got)
+	}
+}
+
+func unknownDevice(t *testing.T, library string) {
+	b := newBench(t, library)
+	if _, err := b.Read(gpuID(0), everything); err == nil {
+		t.Error("read a device before any was listed")
+	}
+	b.mustDevices()
+	_, err := b.Read("GPU-other", everything)
+	if err == nil || !strings.Contains(err.Error(), `"GPU-other"`) {
+		t.Errorf("error %v does not name the device", err)
+	}
+}
+
+func closed(t *testing.T, library string) {
+	b := newBench(t, library)
+	b.mustDevices()
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Close(); err != nil {
+		t.Errorf("closed again: %v", err)
+	}
+	if _, err := b.Read(gpuID(0), everything); !errors.Is(err, errClosed) {
+		t.Errorf("read: %v", err)
+	}
+	if _, err := b.Devices(); !errors.Is(err, errClosed) {
+		t.Errorf("devices: %v", err)
+	}
+}
+
+func followsTime(t *testing.T, library string) {
+	b := newBench(t, library, "gpu.0.duty 0.25", "gpu.0.power 400000", "gpu.1.duty 0.5", "gpu.1.period_ms 5", "gpu.0.energy 1000")
+	b.mustDevices()
+	from := time.Now()
+	first := b.mustRead(gpuID(0), everything)
+	if first.Utilization != node.Some(0.25) || first.Energy != node.Some(int64(1_000_000)) {
+		t.Errorf("reading %+v", first)
+	}
+	seen := map[float64]bool{}
+	for len(seen) < 2 && time.Since(from) < 30*time.Second {
+		seen[b.mustRead(gpuID(1), node.WantUtilization).Utilization.Value] = true
+	}
+	if diff := cmp.Diff(map[float64]bool{0: true, 1: true}, seen); diff != "" {
+		t.Error(diff)
+	}
+	second := b.mustRead(gpuID(0), everything)
+	most := 400 * time.Since(from).Seconds() * 1e6
+	if rise := second.Energy.Value - first.Energy.Value; rise <= 0 || float64(rise) > most {
+		t.Errorf("energy rose by %d µJ, want more than nothing and at most %.0f", rise, most)
+	}
+}
+
+func together(t *testing.T, library string) {
+	b := newBench(t, library, "gpu.7.mig 0 1 0 1g.18gb 19 4", "gpu.1.lost 1", "gpu.2.process 1 1", "gpu.2.process 2 2")
+	b.mustDevices()
+	b.rewrite("gpu.7.mig 0 1 0 1g.18gb 19 4", "gpu.1.lost 1", "gpu.2.process 1 1", "gpu.2.process 2 2", "gpu.4.xid 31")
+	ids := []node.DeviceID{"MIG-00000000-0000-0000-0000-000000000007"}
+	for n := range 8 {
+		ids = append(ids, gpuID(n))
+	}
+	var group sync.WaitGroup
+	for _, id := range append(ids, ids...) {
+		group.Go(func() {
+			for range 40 {
+				if _, err := b.Read(id, everything); err != nil && id != gpuID(1) {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	group.Go(func() {
+		for range 20 {
+			if _, err := b.Devices(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	group.Go(func() {
+		for range 20 {
+			if _, err := b.Events(time.Millisecond); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	group.Wait()
+	if err := b.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestLinkedLazily holds for the test binary what must hold for the daemon.
+func TestLinkedLazily(t *testing.T) {
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	nvmltest.Lazy(t, program)
+}

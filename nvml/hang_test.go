@@ -1,0 +1,86 @@
+//go:build cgo && linux
+
+package nvml
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gpusignal/node"
+)
+
+// hungGPU: while one GPU's call does not come back the others are read and listed, and whoever asks for the hung one gets
+// an error soon.
+func hungGPU(t *testing.T, library string) {
+	b := newBench(t, library)
+	before := b.mustDevices()
+	b.patience = 10 * time.Millisecond
+	wait := b.hang(2)
+	for n := range 8 {
+		if n == 2 {
+			continue
+		}
+		b.mustRead(gpuID(n), everything)
+	}
+	if _, err := b.Read(gpuID(2), everything); err == nil {
+		t.Error("the hung GPU was read")
+	}
+	if diff := cmp.Diff(before, b.mustDevices()); diff != "" {
+		t.Error(diff)
+	}
+	b.rewrite()
+	if _, err := wait(); err != nil {
+		t.Errorf("the call that came back: %v", err)
+	}
+	b.mustRead(gpuID(2), everything)
+}
+
+// hungClose: Close does not wait for a call that does not come back, and does not shut the library under it; the stub ends
+// the process if it did.
+func hungClose(t *testing.T, library string) {
+	b := newBench(t, library)
+	b.mustDevices()
+	b.patience = 10 * time.Millisecond
+	wait := b.hang(2)
+	if err := b.Close(); err == nil {
+		t.Error("closed without a word on the call that has not come back")
+	}
+	if _, err := b.Read(gpuID(0), everything); !errors.Is(err, errClosed) {
+		t.Errorf("read of another GPU after Close: %v", err)
+	}
+	b.rewrite()
+	if _, err := wait(); err != nil {
+		t.Errorf("the call that came back: %v", err)
+	}
+	if ret := b.lib.Shutdown(); ret != 0 {
+		t.Errorf("shutdown after the test: %s", text(ret))
+	}
+}
+
+// hungReopen: a library that has to be opened again is, beside a call that does not come back.
+func hungReopen(t *testing.T, library string) {
+	b := newBench(t, library)
+	b.mustDevices()
+	b.patience = 10 * time.Millisecond
+	wait := b.hang(2, "gpu.0.memory_v2.return 1")
+	if _, err := b.Read(gpuID(0), node.WantMemory); err == nil {
+		t.Error("read an uninitialised library")
+	}
+	if got := len(b.mustDevices()); got != 8 {
+		t.Errorf("%d devices, want 8", got)
+	}
+	b.mustRead(gpuID(1), everything)
+	b.rewrite()
+	if _, err := wait(); err != nil {
+		t.Errorf("the call that came back: %v", err)
+	}
+	b.mustDevices()
+	b.mustRead(gpuID(0), everything)
+	b.mustRead(gpuID(2), everything)
+	if ret := b.lib.Shutdown(); ret != 0 {
+		t.Errorf("shutdown of the extra life: %s", text(ret))
+	}
+}

@@ -1,0 +1,150 @@
+//go:build cgo && linux
+
+package nvml
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"gpusignal/node"
+)
+
+func readings(t *testing.T, library string) {
+	const memory = "gpu.0.memory.total 1000|gpu.0.memory.used 600|gpu.0.memory.reserved 50"
+	for _, tc := range []struct {
+		name, script string
+		want         node.Want
+		reading      node.Reading
+	}{
+		{name: "nothing wanted"},
+		{
+			name: "memory", script: memory, want: node.WantMemory,
+			reading: node.Reading{Memory: node.Some(node.Memory{Total: 1000, Reserved: 50, Used: 600})},
+		},
+		{name: "more memory than there is", script: "gpu.0.memory.total 5|gpu.0.memory.used 6", want: node.WantMemory},
+		{
+			name: "utilization", script: "gpu.0.utilization 37|gpu.0.memory_utilization 12", want: node.WantUtilization,
+			reading: node.Reading{Utilization: node.Some(0.37), MemoryUtilization: node.Some(0.12)},
+		},
+		{
+			name: "idle is a zero that is known", want: node.WantUtilization,
+			reading: node.Reading{Utilization: node.Some(0.0), MemoryUtilization: node.Some(0.0)},
+		},
+		{
+			name: "utilization above 100 %", script: "gpu.0.utilization 4294967295|gpu.0.memory_utilization 101",
+			want: node.WantUtilization,
+		},
+		{
+			name: "counters", want: node.WantCounters,
+			script: "gpu.0.power 300000|gpu.0.power_limit 650000|gpu.0.energy 12345|gpu.0.temperature 61|gpu.0.memory_temperature 72",
+			reading: node.Reading{
+				Power: node.Some(300.0), PowerLimit: node.Some(650.0), Energy: node.Some(int64(12_345_000)),
+				Temperature: node.Some(61.0), MemoryTemperature: node.Some(72.0),
+			},
+		},
+		{
+			name: "no instant power", want: node.WantCounters, script: "gpu.0.power_instant.return 3|gpu.0.power_average 120000",
+			reading: node.Reading{
+				Power: node.Some(120.0), PowerLimit: node.Some(700.0), Energy: node.Some(int64(0)),
+				Temperature: node.Some(45.0), MemoryTemperature: node.Some(50.0),
+			},
+		},
+		{
+			name: "an older driver does not know the fields", want: node.WantCounters,
+			script: "gpu.0.power_instant.return 2|gpu.0.memory_temperature.return 2|gpu.0.power 90000",
+			reading: node.Reading{
+				Power: node.Some(90.0), PowerLimit: node.Some(700.0), Energy: node.Some(int64(0)), Temperature: node.Some(45.0),
+			},
+		},
+		{
+			name: "energy beyond an int64", want: node.WantCounters, script: "gpu.0.energy 18446744073709551615|gpu.0.power 1000",
+			reading: node.Reading{
+				Power: node.Some(1.0), PowerLimit: node.Some(700.0), Temperature: node.Some(45.0), MemoryTemperature: node.Some(50.0),
+			},
+		},
+		{
+			name: "no process", want: node.WantProcesses,
+			reading: node.Reading{Processes: node.Some([]node.Process{})},
+		},
+		{
+			name: "processes", want: node.WantProcesses,
+			script: "gpu.0.process 4242 1048576|gpu.0.process 17 -|gpu.0.process 4242 4|gpu.0.process 0 9|gpu.0.process 5 1",
+			reading: node.Reading{Processes: node.Some([]node.Process{
+				{PID: 4242, Memory: 1048580}, {PID: 17}, {PID: 5, Memory: 1},
+			})},
+		},
+		{
+			name: "processes not found", want: node.WantProcesses, script: "gpu.0.processes.return 6",
+			reading: node.Reading{Processes: node.Some([]node.Process{})},
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			b := newBench(t, library, strings.Split(tc.script, "|")...)
+			b.mustDevices()
+			before := time.Now()
+			got := b.mustRead(gpuID(0), tc.want)
+			if got.At.Before(before) || got.At.After(time.Now()) {
+				t.Errorf("reading at %v, not between its beginning and its end", got.At)
+			}
+			if diff := cmp.Diff(tc.reading, got, cmpopts.IgnoreFields(node.Reading{}, "At")); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func oldMemory(t *testing.T, library string) {
+	b := newBench(t, library, "gpu.0.memory_v2.return 13", "gpu.0.memory.total 1000", "gpu.0.memory.used 600", "gpu.0.memory.reserved 50")
+	b.mustDevices()
+	for range 2 {
+		if diff := cmp.Diff(node.Some(node.Memory{Total: 1000, Used: 650}), b.mustRead(gpuID(0), node.WantMemory).Memory); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
+func partNotSupported(t *testing.T, library string) {
+	b := newBench(t, library, "gpu.0.energy.return 3", "gpu.0.utilization.return 4", "gpu.0.temperature.return 13")
+	b.mustDevices()
+	for range 3 {
+		got := b.mustRead(gpuID(0), everything)
+		if got.Energy.Known || got.Utilization.Known || got.Temperature.Known || !got.Power.Known || !got.Memory.Known {
+			t.Errorf("reading %+v", got)
+		}
+		b.rewrite() // What was not supported once is not asked for again.
+	}
+	if got := b.log.count("A device cannot tell"); got != 3 {
+		t.Errorf("logged %d times, want once for each part", got)
+	}
+	if got := b.mustRead(gpuID(1), everything); !got.Energy.Known || !got.Utilization.Known {
+		t.Errorf("another GPU: %+v", got)
+	}
+}
+
+func partFails(t *testing.T, library string) {
+	b := newBench(t, library, "gpu.0.utilization.return 999")
+	b.mustDevices()
+	for range 3 {
+		if got := b.mustRead(gpuID(0), everything); got.Utilization.Known || !got.Memory.Known {
+			t.Errorf("reading %+v", got)
+		}
+		_, err := b.Read(gpuID(0), node.WantUtilization)
+		if err == nil || !strings.Contains(err.Error(), "read utilization: NVML error 999") {
+			t.Errorf("nothing could be read: %v", err)
+		}
+	}
+	if got := b.log.count("fails to tell"); got != 1 {
+		t.Errorf("logged %d times, want once", got)
+	}
+	b.rewrite()
+	if got := b.mustRead(gpuID(0), node.WantUtilization); !got.Utilization.Known {
+		t.Errorf("reading after it works again %+v", got)
+	}
+	if got := b.log.count("tells again"); got != 1 {
+		t.Errorf("logged %d times that it works again, want once", got)
+	}
+}
