@@ -1,0 +1,71 @@
+package kubelet
+
+import (
+	"slices"
+	"time"
+)
+
+// grace is how long an allocation outlives its absence from a list that is not to be believed, and how long pods outlive
+// their sources.
+const grace = 60 * time.Second
+
+// mapping is what the kubelet is believed to have given to whom. A kubelet that has just started answers well and empty,
+// or in part, until it has learned its pods anew; so an absence is believed at once only from a kubelet that has been
+// answering.
+type mapping struct {
+	held []holding
+	// unsettled is when the kubelet last failed to answer or answered with nothing, zero while it never has.
+	unsettled time.Time
+}
+
+// holding is an allocation, and since when lists have lacked it (zero while they have it).
+type holding struct {
+	allocation
+	missing time.Time
+}
+
+// fail notes that the kubelet did not answer. What it said before stands.
+func (m *mapping) fail(at time.Time) { m.unsettled = at }
+
+// list takes a good answer: sorted, each allocation once.
+func (m *mapping) list(at time.Time, got []allocation) {
+	if len(got) == 0 && len(m.held) > 0 {
+		m.unsettled = at
+	}
+	doubtful := !m.unsettled.IsZero() && at.Sub(m.unsettled) < grace
+	next := make([]holding, 0, len(got))
+	for _, a := range got {
+		next = append(next, holding{allocation: a})
+	}
+	for _, h := range m.held {
+		if _, there := slices.BinarySearchFunc(got, h.allocation, compareAllocations); there {
+			continue
+		}
+		if h.missing.IsZero() {
+			h.missing = at
+		}
+		if doubtful && at.Sub(h.missing) < grace && !taken(got, h.allocation) {
+			next = append(next, h)
+		}
+	}
+	slices.SortFunc(next, func(a, b holding) int { return compareAllocations(a.allocation, b.allocation) })
+	m.held = next
+}
+
+// taken says whether a list gives the same device id to another container.
+func taken(got []allocation, a allocation) bool {
+	return slices.ContainsFunc(got, func(b allocation) bool {
+		return b.resource == a.resource && b.id == a.id && b.share == a.share
+	})
+}
+
+// kept counts the allocations that stand though the newest list lacks them.
+func (m *mapping) kept() int {
+	n := 0
+	for _, h := range m.held {
+		if !h.missing.IsZero() {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,69 @@
+package kubelet
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestMapping plays lists, failures and silence against the seconds at which they come.
+func TestMapping(t *testing.T) {
+	type event struct {
+		second int
+		// list is what the kubelet lists, one letter a pod with the digit of its device; "!" is a failure.
+		list string
+		want string
+	}
+	tests := []struct {
+		name   string
+		events []event
+	}{
+		{"a settled kubelet is believed", []event{{0, "a0 b1", "a0 b1"}, {1, "a0", "a0"}, {2, "a0 c1", "a0 c1"}}},
+		{"a failure changes nothing", []event{{0, "a0", "a0"}, {1, "!", "a0"}, {500, "!", "a0"}, {501, "a0", "a0"}}},
+		{"empty after a restart", []event{{0, "a0 b1", "a0 b1"}, {1, "!", "a0 b1"}, {2, "", "a0 b1"}, {3, "a0 b1", "a0 b1"}}},
+		{"partial after a restart", []event{{0, "a0 b1", "a0 b1"}, {1, "!", "a0 b1"}, {2, "b1", "a0 b1"}, {3, "a0 b1", "a0 b1"}}},
+		{
+			"gone with the restart",
+			[]event{{0, "a0 b1", "a0 b1"}, {1, "!", "a0 b1"}, {2, "b1", "a0 b1"}, {60, "b1", "a0 b1"}, {61, "b1", "b1"}},
+		},
+		{
+			"empty without a failure",
+			[]event{{0, "a0", "a0"}, {1, "", "a0"}, {60, "", "a0"}, {61, "", ""}, {62, "", ""}},
+		},
+		{"a device that another got is not kept", []event{{0, "a0 b1", "a0 b1"}, {1, "!", "a0 b1"}, {2, "c0", "b1 c0"}}},
+		{"empty from the start", []event{{0, "", ""}, {1, "a0", "a0"}, {2, "a0 b1", "a0 b1"}, {3, "a0", "a0"}}},
+		{
+			"absence starts anew once it was seen",
+			[]event{{0, "a0", "a0"}, {1, "", "a0"}, {59, "a0", "a0"}, {60, "", "a0"}, {119, "", "a0"}, {120, "", ""}},
+		},
+		{
+			"down for an hour, then settled",
+			[]event{{0, "a0 b1", "a0 b1"}, {1, "!", "a0 b1"}, {3600, "!", "a0 b1"}, {3601, "a0 b1", "a0 b1"}, {3661, "a0", "a0"}},
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			var m mapping
+			begin := time.Now()
+			for _, e := range test.events {
+				at := begin.Add(time.Duration(e.second) * time.Second)
+				if e.list == "!" {
+					m.fail(at)
+				} else {
+					var got []allocation
+					for word := range strings.FieldsSeq(e.list) {
+						got = append(got, allocation{pod: word[:1], id: word[1:]})
+					}
+					m.list(at, got)
+				}
+				var have []string
+				for _, h := range m.held {
+					have = append(have, h.pod+h.id)
+				}
+				if got := strings.Join(have, " "); got != e.want {
+					t.Errorf("after second %d: %q, want %q", e.second, got, e.want)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,140 @@
+package kubelet
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gpusignal/node"
+)
+
+// podSource is one of the two places that pods come from. The lower one is preferred while both are live.
+type podSource int
+
+const (
+	fromKubelet podSource = iota
+	fromAPI
+	podSources // how many there are
+)
+
+// podView is what is published of pods. It is never changed.
+type podView struct {
+	pods []node.Pod
+	// source of the pods, of use only after the first of them has been live.
+	source podSource
+	// live says that the source tells of every change as it happens.
+	live bool
+	// lost is when the last live source was lost, zero before any was live.
+	lost time.Time
+}
+
+// alive says whether the pods may still be shown.
+func (v *podView) alive(at time.Time) bool {
+	return v.live || !v.lost.IsZero() && at.Sub(v.lost) <= grace
+}
+
+// podBook takes the pods of both sources and publishes those of the better one.
+type podBook struct {
+	// changed is called after every publication, on the goroutine of the source.
+	changed func()
+	view    atomic.Pointer[podView]
+
+	mu      sync.Mutex
+	sources [podSources]podList
+}
+
+// podList is what one source says.
+type podList struct {
+	pods []node.Pod
+	live bool
+}
+
+// newPodBook returns a book without pods.
+func newPodBook() *podBook {
+	b := &podBook{changed: func() {}}
+	b.view.Store(&podView{})
+	return b
+}
+
+// put takes all pods of a source, which is live with this.
+func (b *podBook) put(source podSource, pods map[string]node.Pod) {
+	list := make([]node.Pod, 0, len(pods))
+	for _, pod := range pods {
+		list = append(list, pod)
+	}
+	slices.SortFunc(list, func(a, c node.Pod) int { return comparePods(a.ID, c.ID) })
+	b.mu.Lock()
+	b.sources[source] = podList{pods: list, live: true}
+	b.publish(time.Now())
+	b.mu.Unlock()
+	b.changed()
+}
+
+// lose notes that a source is not live any more.
+func (b *podBook) lose(source podSource) {
+	b.mu.Lock()
+	was := b.sources[source].live
+	b.sources[source] = podList{}
+	if was {
+		b.publish(time.Now())
+	}
+	b.mu.Unlock()
+	if was {
+		b.changed()
+	}
+}
+
+// publish chooses the source. Without a live one the last pods stand, and their age begins. The caller holds mu.
+func (b *podBook) publish(at time.Time) {
+	before := b.view.Load()
+	for source, list := range b.sources {
+		if list.live {
+			b.view.Store(&podView{pods: keepWorkloads(list.pods, before.pods), source: podSource(source), live: true})
+			return
+		}
+	}
+	if before.live {
+		b.view.Store(&podView{pods: before.pods, source: before.source, lost: at})
+	}
+}
+
+// keepWorkloads gives each pod the workload that it had before: once resolved for a UID it never changes. The pods are
+// ours to write to.
+func keepWorkloads(pods, before []node.Pod) []node.Pod {
+	if len(before) == 0 {
+		return pods
+	}
+	known := make(map[string]node.Workload, len(before))
+	for i := range before {
+		known[before[i].ID.UID] = before[i].Workload
+	}
+	pods = slices.Clone(pods)
+	for i := range pods {
+		if workload := known[pods[i].ID.UID]; workload != (node.Workload{}) {
+			pods[i].Workload = workload
+		}
+	}
+	return pods
+}
+
+// namesOnly makes pods of claims, for when no source tells of pods: names, and the UID and workload of a pod known before.
+func namesOnly(claims []node.Claim, before []node.Pod) []node.Pod {
+	known := make(map[string]node.Workload, len(before))
+	for i := range before {
+		known[before[i].ID.UID] = before[i].Workload
+	}
+	var pods []node.Pod
+	for _, claim := range claims {
+		id := claim.Container.Pod
+		if n := len(pods); n > 0 && pods[n-1].ID == id {
+			continue
+		}
+		pod := node.Pod{ID: id}
+		if id.UID != "" {
+			pod.Workload = known[id.UID]
+		}
+		pods = append(pods, pod)
+	}
+	return pods
+}
