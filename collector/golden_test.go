@@ -1,0 +1,146 @@
+package collector
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+
+	"gpusignal/node"
+	"gpusignal/scaling"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+func encode(t testing.TB, families []*dto.MetricFamily) string {
+	t.Helper()
+	var out bytes.Buffer
+	for _, family := range families {
+		if _, err := expfmt.MetricFamilyToText(&out, family); err != nil {
+			t.Fatalf("encode %q: %v", family.GetName(), err)
+		}
+	}
+	return out.String()
+}
+
+// golden compares text with a file, or writes the file.
+func golden(t *testing.T, path, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("%v; write it with: go test ./collector -update", err)
+	}
+	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got, "\n")); diff != "" {
+		t.Errorf("%s differs (-want +got); if that is meant: go test ./collector -update\n%s", path, diff)
+	}
+}
+
+func TestGoldens(t *testing.T) {
+	s := full()
+	c := collectorOf(s)
+	names := []string{"device", "container", "engine", "signal", "info", "self"}
+	if len(names) != len(c.metrics.parts) {
+		t.Fatalf("%d names for %d parts", len(names), len(c.metrics.parts))
+	}
+	for i, name := range names {
+		t.Run(name, func(t *testing.T) {
+			one := &gatherer{cfg: c.cfg, parts: c.metrics.parts[i : i+1]}
+			families, err := one.Gather()
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden(t, filepath.Join("testdata", name+".metrics"), encode(t, families))
+			problems, err := promlint.NewWithMetricFamilies(families).Lint()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range problems {
+				t.Errorf("%s: %s", p.Metric, p.Text)
+			}
+			for _, d := range one.parts[0].describe() {
+				checkDescribed(t, d, families)
+			}
+		})
+	}
+}
+
+// checkDescribed says that a family is in the full page, as it is described.
+func checkDescribed(t *testing.T, d *desc, families []*dto.MetricFamily) {
+	t.Helper()
+	at := slices.IndexFunc(families, func(f *dto.MetricFamily) bool { return f.GetName() == d.name })
+	if at < 0 {
+		t.Errorf("%s is described and not in the full snapshot", d.name)
+		return
+	}
+	family := families[at]
+	if family.GetHelp() != d.help || family.GetType() != d.kind {
+		t.Errorf("%s is %v %q, described as %v %q", d.name, family.GetType(), family.GetHelp(), d.kind, d.help)
+	}
+	want := slices.Sorted(slices.Values(d.labels.names))
+	for _, m := range family.Metric {
+		var got []string
+		for _, pair := range m.Label {
+			got = append(got, pair.GetName())
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s has labels %v, described with %v", d.name, got, want)
+		}
+	}
+	if !strings.HasSuffix(d.help, ".") {
+		t.Errorf("%s: help %q is no sentence", d.name, d.help)
+	}
+}
+
+func TestEmptyNode(t *testing.T) {
+	families, err := collectorOf(&node.Snapshot{At: at}).Metrics().Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "gpusignal_exporter_build_info{goversion=\"go1.26\",revision=\"abc123\",version=\"0.1.0\"} 1\n"
+	if got := encode(t, families); len(families) != 1 || !strings.HasSuffix(got, want) {
+		t.Errorf("an empty node says:\n%s", got)
+	}
+}
+
+func TestDocumentation(t *testing.T) {
+	var out strings.Builder
+	out.WriteString(`# Metrics
+
+Every family of ` + "`/metrics`" + `; names and labels are a contract. Written by ` + "`go test ./collector -update`" + `.
+
+Base units throughout: seconds, bytes, joules, ratios of 0 to 1. What is not known has no series: absent is not zero. Families
+of signals (those with ` + "`workload`" + ` but no ` + "`node`" + `) are also on ` + "`/signals`" + `. A summary here has no quantiles, only ` + "`_sum`" + ` and ` + "`_count`" + `.
+
+| name | type | labels | what |
+|---|---|---|---|
+`)
+	for _, d := range collectorOf(full()).metrics.describe() {
+		labels := "`" + strings.Join(d.labels.names, "`, `") + "`"
+		fmt.Fprintf(&out, "| `%s` | %s | %s | %s |\n", d.name, strings.ToLower(d.kind.String()), labels, strings.ReplaceAll(d.help, "|", `\|`))
+	}
+	golden(t, filepath.Join("..", "docs", "metrics.md"), out.String())
+}
+
+func TestEverySignalHasItsFamily(t *testing.T) {
+	described := collectorOf(full()).signals.describe()
+	for _, info := range scaling.Names() {
+		if !slices.ContainsFunc(described, func(d *desc) bool { return d.name == prefix+string(info.Name) && d.help == info.Help }) {
+			t.Errorf("%s has no family", info.Name)
+		}
+	}
+}

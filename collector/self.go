@@ -1,0 +1,214 @@
+package collector
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"gpusignal/node"
+	"gpusignal/scaling"
+)
+
+// build is what this program is.
+type build struct{ version, revision, goVersion string }
+
+// sourceRow is one source of the exporter.
+type sourceRow struct {
+	at     time.Time
+	health *node.SourceHealth
+	labels *labelSet
+}
+
+// endpointRow is the metrics pages of one (pod, engine): the oldest and the slowest where there are several, up while all
+// of them are, and their fetches summed.
+type endpointRow struct {
+	namespace, pod, engine string
+	labels                 *labelSet
+	age, took              node.Opt[float64]
+	up                     bool
+	pages, failures        uint64
+}
+
+// count is how many things have one reason.
+type count struct {
+	reason string
+	n      int
+}
+
+// selfPart is the families of the exporter itself.
+type selfPart struct {
+	build               build
+	info                desc
+	unmapped, endpoints desc
+	sources             []family[sourceRow]
+	pages               []family[endpointRow]
+
+	sourceLabels, pageLabels *labelNames
+	sourceRows               []sourceRow
+	pageRows                 []endpointRow
+	counts                   []count
+}
+
+func newSelfPart(b build) *selfPart {
+	source, pageLabels := newLabelNames("source"), newLabelNames("namespace", "pod", "engine")
+	return &selfPart{
+		build: b, sourceLabels: source, pageLabels: pageLabels,
+		info: gaugeDesc(newLabelNames("version", "revision", "goversion"), "exporter_build_info",
+			"Which exporter this is; always 1."),
+		unmapped: gaugeDesc(newLabelNames("reason"), "exporter_unmapped_devices",
+			"Devices without an owner, and claims without a device, by reason: unclaimed, unknown_id, source_down."),
+		endpoints: gaugeDesc(newLabelNames("reason"), "exporter_endpoints",
+			"Metrics pages of model servers by how their last reading went: ok, or what was wrong."),
+		sources: []family[sourceRow]{
+			gaugeOf(source, "exporter_source_up", "Whether a source of the exporter works.",
+				func(r *sourceRow) (float64, bool) { return truth(r.health.Up), true }),
+			gaugeOf(source, "exporter_source_age_seconds", "Time since the source's last attempt that worked.",
+				func(r *sourceRow) (float64, bool) { return age(r.at, r.health.Success) }),
+			gaugeOf(source, "exporter_source_duration_seconds", "How long the source's last attempt took.",
+				func(r *sourceRow) (float64, bool) { return r.health.Took.Seconds(), r.health.Attempts > 0 }),
+			counterOf(source, "exporter_source_attempts_total", "Attempts of the source.",
+				func(r *sourceRow) (float64, bool) { return float64(r.health.Attempts), true }),
+			counterOf(source, "exporter_source_failures_total", "Attempts of the source that failed.",
+				func(r *sourceRow) (float64, bool) { return float64(r.health.Failures), true }),
+		},
+		pages: []family[endpointRow]{
+			gaugeOf(pageLabels, "exporter_endpoint_age_seconds", "Age of the newest good metrics page of the pod's model server.",
+				func(r *endpointRow) (float64, bool) { return known(r.age) }),
+			gaugeOf(pageLabels, "exporter_endpoint_duration_seconds", "How long the last reading of the model server's metrics page took, request to last byte.",
+				func(r *endpointRow) (float64, bool) { return known(r.took) }),
+			gaugeOf(pageLabels, "exporter_endpoint_up", "Whether the newest reading of the pod's metrics page went well; of several pages, of all of them.",
+				func(r *endpointRow) (float64, bool) { return truth(r.up), true }),
+			counterOf(pageLabels, "exporter_endpoint_pages_total", "Good readings of the pod's metrics page.",
+				func(r *endpointRow) (float64, bool) { return float64(r.pages), true }),
+			counterOf(pageLabels, "exporter_endpoint_failures_total", "Readings of the pod's metrics page that failed.",
+				func(r *endpointRow) (float64, bool) { return float64(r.failures), true }),
+		},
+	}
+}
+
+func (e *selfPart) describe() []*desc {
+	return describeAll(describeAll([]*desc{&e.info, &e.unmapped, &e.endpoints}, e.sources), e.pages)
+}
+
+func (e *selfPart) write(p *page, s *node.Snapshot, _ []scaling.Pod) {
+	p.begin(&e.info)
+	p.put(p.labels.of(e.info.labels, values{e.build.version, e.build.revision, e.build.goVersion}), 1)
+	p.end()
+	e.collectSources(p, s)
+	writeAll(p, e.sources, e.sourceRows, func(r *sourceRow) *labelSet { return r.labels })
+	e.writeUnmapped(p, s)
+	e.writeEndpoints(p, s)
+	e.collectPages(p, s)
+	writeAll(p, e.pages, e.pageRows, func(r *endpointRow) *labelSet { return r.labels })
+	clear(e.sourceRows)
+	clear(e.pageRows)
+}
+
+// collectSources makes a row for each source. Of two with one name the first counts.
+func (e *selfPart) collectSources(p *page, s *node.Snapshot) {
+	e.sourceRows = e.sourceRows[:0]
+	for i := range s.Health {
+		health := &s.Health[i]
+		if slices.ContainsFunc(e.sourceRows, func(r sourceRow) bool { return r.health.Source == health.Source }) {
+			continue
+		}
+		e.sourceRows = append(e.sourceRows, sourceRow{at: s.At, health: health, labels: p.labels.of(e.sourceLabels, values{health.Source})})
+	}
+}
+
+// writeUnmapped counts devices without an owner. Once a source tells of claims, none is an explicit 0.
+func (e *selfPart) writeUnmapped(p *page, s *node.Snapshot) {
+	e.counts = e.counts[:0]
+	if slices.ContainsFunc(s.Health, func(h node.SourceHealth) bool { return h.Source == "kubelet" }) {
+		e.counts = append(e.counts, count{reason: "source_down"}, count{reason: "unclaimed"}, count{reason: "unknown_id"})
+	}
+	for i := range s.Unmapped {
+		e.count(s.Unmapped[i].Reason)
+	}
+	e.writeCounts(p, &e.unmapped)
+}
+
+// writeEndpoints counts metrics pages by what became of them.
+func (e *selfPart) writeEndpoints(p *page, s *node.Snapshot) {
+	e.counts = e.counts[:0]
+	for i := range s.Servers {
+		server := &s.Servers[i]
+		switch {
+		case server.Fault != "":
+			e.count(server.Fault)
+		case server.At.IsZero():
+			e.count("unread")
+		default:
+			e.count("ok")
+		}
+	}
+	e.writeCounts(p, &e.endpoints)
+}
+
+func (e *selfPart) count(reason string) {
+	for i := range e.counts {
+		if e.counts[i].reason == reason {
+			e.counts[i].n++
+			return
+		}
+	}
+	e.counts = append(e.counts, count{reason, 1})
+}
+
+func (e *selfPart) writeCounts(p *page, d *desc) {
+	slices.SortFunc(e.counts, func(a, b count) int { return strings.Compare(a.reason, b.reason) })
+	p.begin(d)
+	for _, c := range e.counts {
+		p.put(p.labels.of(d.labels, values{c.reason}), float64(c.n))
+	}
+	p.end()
+}
+
+// collectPages makes a row for each (pod, engine). Before the first good page the engine is the one that was announced.
+func (e *selfPart) collectPages(p *page, s *node.Snapshot) {
+	e.pageRows = e.pageRows[:0]
+	for i := range s.Servers {
+		server := &s.Servers[i]
+		row := endpointRow{
+			namespace: server.Pod.Namespace, pod: server.Pod.Name,
+			engine: strings.ToValidUTF8(cmp.Or(server.Engine, server.Announced), "\uFFFD"),
+			up:     server.Fault == "", pages: server.Pages, failures: server.Failures,
+		}
+		row.age.Value, row.age.Known = age(s.At, server.At)
+		row.took = node.Opt[float64]{Value: server.Took.Seconds(), Known: server.Pages+server.Failures > 0}
+		e.pageRows = append(e.pageRows, row)
+	}
+	slices.SortFunc(e.pageRows, comparePages)
+	kept := e.pageRows[:0]
+	for _, row := range e.pageRows {
+		if n := len(kept); n > 0 && comparePages(kept[n-1], row) == 0 {
+			last := &kept[n-1]
+			last.age, last.took = greater(last.age, row.age), greater(last.took, row.took)
+			last.up = last.up && row.up
+			last.pages, last.failures = last.pages+row.pages, last.failures+row.failures
+			continue
+		}
+		row.labels = p.labels.of(e.pageLabels, values{row.namespace, row.pod, row.engine})
+		kept = append(kept, row)
+	}
+	e.pageRows = kept
+}
+
+func comparePages(a, b endpointRow) int {
+	if c := strings.Compare(a.namespace, b.namespace); c != 0 {
+		return c
+	}
+	if c := strings.Compare(a.pod, b.pod); c != 0 {
+		return c
+	}
+	return strings.Compare(a.engine, b.engine)
+}
+
+// greater returns the greater of two values, the known one where only one is.
+func greater(a, b node.Opt[float64]) node.Opt[float64] {
+	if !a.Known || b.Known && b.Value > a.Value {
+		return b
+	}
+	return a
+}
