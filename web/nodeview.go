@@ -1,0 +1,220 @@
+package web
+
+import (
+	"maps"
+	"math"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"gpusignal/node"
+)
+
+// snapshotView is a snapshot as JSON. What is not known is null; times are RFC 3339, durations seconds, energies joules.
+type snapshotView struct {
+	At       time.Time      `json:"at"`
+	Devices  []deviceView   `json:"devices"`
+	Accounts []accountView  `json:"accounts"`
+	Claims   []claimView    `json:"claims"`
+	Unmapped []unmappedView `json:"unmapped"`
+	Pods     []podView      `json:"pods"`
+	Servers  []serverView   `json:"servers"`
+	Sources  []sourceView   `json:"sources"`
+}
+
+type deviceView struct {
+	ID              string            `json:"id"`
+	Parent          string            `json:"parent,omitempty"`
+	GPU             string            `json:"gpu"`
+	Index           int               `json:"index"`
+	Model           string            `json:"model"`
+	Profile         string            `json:"mig_profile,omitempty"`
+	PCIAddress      string            `json:"pci_address"`
+	Driver          string            `json:"driver"`
+	Down            string            `json:"down"`
+	At              *time.Time        `json:"at"`
+	Utilization     *float64          `json:"utilization_ratio"`
+	UtilizationPeak *float64          `json:"utilization_peak_ratio"`
+	MemoryUsed      *uint64           `json:"memory_used_bytes"`
+	MemoryTotal     *uint64           `json:"memory_total_bytes"`
+	Power           *float64          `json:"power_watts"`
+	Temperature     *float64          `json:"temperature_celsius"`
+	XIDs            map[string]uint64 `json:"xid_errors"`
+	Use             *useView          `json:"use"`
+}
+
+type useView struct {
+	Busy            float64 `json:"busy_seconds"`
+	Observed        float64 `json:"observed_seconds"`
+	Energy          float64 `json:"energy_joules"`
+	UnownedBusy     float64 `json:"unowned_busy_seconds"`
+	UnownedObserved float64 `json:"unowned_observed_seconds"`
+	UnownedEnergy   float64 `json:"unowned_energy_joules"`
+}
+
+type accountView struct {
+	containerView
+	Device      string     `json:"device"`
+	Attribution string     `json:"attribution"`
+	Opened      *time.Time `json:"opened"`
+	Closed      *time.Time `json:"closed"`
+	Booked      *time.Time `json:"booked"`
+	Busy        float64    `json:"busy_seconds"`
+	Observed    float64    `json:"observed_seconds"`
+	Energy      float64    `json:"energy_joules"`
+	Utilization *float64   `json:"utilization_ratio"`
+	Memory      *uint64    `json:"memory_used_bytes"`
+}
+
+type containerView struct {
+	Namespace string `json:"namespace"`
+	Pod       string `json:"pod"`
+	UID       string `json:"uid"`
+	Container string `json:"container"`
+}
+
+type claimView struct {
+	containerView
+	Device string `json:"device"`
+	Weight int    `json:"weight"`
+}
+
+type unmappedView struct {
+	Device string `json:"device"`
+	Reason string `json:"reason"`
+}
+
+type podView struct {
+	Namespace    string            `json:"namespace"`
+	Pod          string            `json:"pod"`
+	UID          string            `json:"uid"`
+	WorkloadKind string            `json:"workload_kind"`
+	Workload     string            `json:"workload"`
+	Phase        string            `json:"phase"`
+	Ready        bool              `json:"ready"`
+	Deleted      *time.Time        `json:"deleted"`
+	IPs          []string          `json:"ips"`
+	HostNetwork  bool              `json:"host_network"`
+	Annotations  map[string]string `json:"annotations"`
+	Images       []string          `json:"images"`
+}
+
+type sourceView struct {
+	Source   string     `json:"source"`
+	Up       bool       `json:"up"`
+	Detail   string     `json:"detail"`
+	Success  *time.Time `json:"success"`
+	Took     float64    `json:"duration_seconds"`
+	Attempts uint64     `json:"attempts"`
+	Failures uint64     `json:"failures"`
+}
+
+// nodeView returns the snapshot as it is published. Arguments of containers stay out of it: they may hold secrets.
+func nodeView(s *node.Snapshot) snapshotView {
+	totals := make(map[node.DeviceID]*node.Total, len(s.Totals))
+	for i := range s.Totals {
+		totals[s.Totals[i].Device] = &s.Totals[i]
+	}
+	return snapshotView{
+		At:       s.At,
+		Devices:  each(s.Devices, func(d node.DeviceState) deviceView { return viewDevice(d, totals[d.Device.ID]) }),
+		Accounts: each(s.Accounts, viewAccount),
+		Claims: each(s.Claims, func(c node.Claim) claimView {
+			return claimView{viewContainer(c.Container), string(c.Device), c.Weight}
+		}),
+		Unmapped: each(s.Unmapped, func(u node.Unmapped) unmappedView { return unmappedView{u.Device, u.Reason} }),
+		Pods:     each(s.Pods, viewPod),
+		Servers:  each(s.Servers, viewServer),
+		Sources: each(s.Health, func(h node.SourceHealth) sourceView {
+			return sourceView{h.Source, h.Up, h.Detail, instant(h.Success), h.Took.Seconds(), h.Attempts, h.Failures}
+		}),
+	}
+}
+
+func viewDevice(d node.DeviceState, total *node.Total) deviceView {
+	out := deviceView{
+		ID: string(d.Device.ID), Parent: string(d.Device.Parent), GPU: d.Device.Label(), Index: d.Device.Index, Model: d.Device.Model,
+		Profile: d.Device.Profile, PCIAddress: d.Device.PCIAddress, Driver: d.Device.Driver, Down: d.Down, At: instant(d.At),
+		Utilization: number(d.Utilization), UtilizationPeak: number(d.UtilizationPeak), Power: number(d.Last.Power),
+		Temperature: number(d.Last.Temperature), XIDs: make(map[string]uint64),
+	}
+	if d.Last.Memory.Known {
+		out.MemoryUsed, out.MemoryTotal = new(d.Last.Memory.Value.Used), new(d.Last.Memory.Value.Total)
+	}
+	for code, n := range d.XIDs {
+		out.XIDs[strconv.Itoa(code)] = n
+	}
+	if total != nil {
+		out.Use = &useView{
+			total.Busy.Seconds(), total.Observed.Seconds(), joules(total.Energy),
+			total.UnownedBusy.Seconds(), total.UnownedObserved.Seconds(), joules(total.UnownedEnergy),
+		}
+	}
+	return out
+}
+
+func viewAccount(a node.Account) accountView {
+	out := accountView{
+		containerView: viewContainer(a.Container), Device: string(a.Device), Attribution: string(a.Attribution),
+		Opened: instant(a.Opened), Closed: instant(a.Closed), Booked: instant(a.Booked), Busy: a.Busy.Seconds(),
+		Observed: a.Observed.Seconds(), Energy: joules(a.Energy), Utilization: number(a.Utilization),
+	}
+	if a.Memory.Known {
+		out.Memory = new(a.Memory.Value)
+	}
+	return out
+}
+
+func viewContainer(c node.ContainerID) containerView {
+	return containerView{c.Pod.Namespace, c.Pod.Name, c.Pod.UID, c.Name}
+}
+
+func viewPod(p node.Pod) podView {
+	out := podView{
+		Namespace: p.ID.Namespace, Pod: p.ID.Name, UID: p.ID.UID, WorkloadKind: p.Workload.Kind, Workload: p.Workload.Name,
+		Phase: p.Phase, Ready: p.Ready, Deleted: instant(p.Deleted), IPs: []string{}, HostNetwork: p.HostNetwork,
+		Annotations: map[string]string{}, Images: each(p.Containers, func(c node.Container) string { return c.Image }),
+	}
+	for _, ip := range p.IPs {
+		out.IPs = append(out.IPs, ip.String())
+	}
+	maps.Copy(out.Annotations, p.Annotations)
+	return out
+}
+
+// each returns what f makes of every item, never nil: an empty list is [] in JSON.
+func each[A, B any](items []A, f func(A) B) []B {
+	out := make([]B, 0, len(items))
+	for item := range slices.Values(items) {
+		out = append(out, f(item))
+	}
+	return out
+}
+
+// instant is nil for an instant that has not come.
+func instant(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// number is nil for what is not known, or is no number.
+func number(v node.Opt[float64]) *float64 {
+	if !v.Known || math.IsNaN(v.Value) || math.IsInf(v.Value, 0) {
+		return nil
+	}
+	return &v.Value
+}
+
+func joules(micro int64) float64 { return float64(micro) / 1e6 }
+
+// address is a page's address without a password in it.
+func address(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return ""
+	}
+	return u.Redacted()
+}
