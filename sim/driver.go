@@ -1,0 +1,72 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+
+	"gpusignal/node"
+)
+
+// Driver stands in for the GPU driver. It is safe for concurrent use.
+type Driver struct {
+	gpus   []*gpu
+	events chan node.Event
+}
+
+// Devices are the GPUs of the node, by minor number.
+func (d *Driver) Devices() ([]node.Device, error) {
+	out := make([]node.Device, len(d.gpus))
+	for i, g := range d.gpus {
+		out[i] = g.device
+	}
+	return out, nil
+}
+
+// Read takes the wanted parts of a reading. Memory is of the instant; the rest changes every 100 ms, and utilisation is a
+// mean over the 1/6 s before that. Processes have PIDs above any that a kernel gives, and name their container, because
+// there is no /proc to find it in.
+func (d *Driver) Read(id node.DeviceID, want node.Want) (node.Reading, error) {
+	for _, g := range d.gpus {
+		if g.device.ID == id {
+			return g.read(want), nil
+		}
+	}
+	return node.Reading{}, fmt.Errorf("read device %q: the simulated node has none of that name: %w", id, node.ErrDeviceLost)
+}
+
+// Events waits for events, for timeout at most, and returns none when there were none.
+func (d *Driver) Events(timeout time.Duration) ([]node.Event, error) {
+	timer := time.NewTimer(timeout)
+	defer timer.Stop()
+	select {
+	case first := <-d.events:
+		out := []node.Event{first}
+		for {
+			select {
+			case e := <-d.events:
+				out = append(out, e)
+			default:
+				return out, nil
+			}
+		}
+	case <-timer.C:
+		return nil, nil
+	}
+}
+
+// raise reports an XID error; when nobody has listened for long, the oldest make room.
+func (d *Driver) raise(g *gpu, xid int) {
+	event := node.Event{Device: g.device.ID, XID: xid, At: time.Now()}
+	g.log.event("xid", "gpu", string(g.device.ID), "xid", xid)
+	for {
+		select {
+		case d.events <- event:
+			return
+		default:
+		}
+		select {
+		case <-d.events:
+		default:
+		}
+	}
+}

@@ -1,0 +1,297 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"gpusignal/node"
+
+	"google.golang.org/grpc"
+	podresourcesv1 "k8s.io/kubelet/pkg/apis/podresources/v1"
+	podsv1 "k8s.io/kubelet/pkg/apis/pods/v1alpha1"
+)
+
+// Config is what a simulated node is made from.
+type Config struct {
+	// Seed decides pods, UUIDs and the sequence of requests. The same seed gives the same node.
+	Seed int64
+	// Dir is where the kubelet's sockets are made. Socket paths are limited to some 100 characters.
+	Dir string
+	// Log gets the truth, in the format that log.go describes; it may be nil.
+	Log io.Writer
+	// GPUs of the node; 0 is 8. Pods whose GPUs the node does not have are left out.
+	GPUs int
+}
+
+// Node is a simulated GPU node.
+type Node struct {
+	cfg    Config
+	log    *truth
+	driver *Driver
+	pods   *pods
+
+	sockets []socket
+	servers []*server
+	jobs    []func(context.Context)
+	client  *http.Client
+
+	// loading is how long the pod that starts with the node loads its model, and trains how long a Job lasts.
+	loading time.Duration
+	trains  func() time.Duration
+}
+
+// socket is a gRPC server on a unix socket.
+type socket struct {
+	path     string
+	listener net.Listener
+	grpc     *grpc.Server
+}
+
+// server is a model server, where it listens and who sends to it.
+type server struct {
+	run       func(context.Context) error
+	endpoints []*endpoint
+	clients   []*client
+	// prepare, when there is one, is what has to happen before the server listens.
+	prepare func(context.Context)
+}
+
+// endpoint is an HTTP server. Its listener is nil while connections have to be refused.
+type endpoint struct {
+	address  string
+	listener net.Listener
+	handler  http.Handler
+}
+
+// New makes a node: it opens the sockets and the listeners of its servers, and starts nothing.
+func New(cfg Config) (*Node, error) {
+	if cfg.GPUs == 0 {
+		cfg.GPUs = 8
+	}
+	if cfg.GPUs < 0 || cfg.GPUs > 64 {
+		return nil, fmt.Errorf("make simulated node: %d GPUs: it can have 1 to 64", cfg.GPUs)
+	}
+	if cfg.Dir == "" {
+		return nil, errors.New("make simulated node: no directory for the sockets: give one that can be written")
+	}
+	n := &Node{
+		cfg: cfg, log: newTruth(cfg.Log),
+		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 8, IdleConnTimeout: 30 * time.Second}},
+	}
+	n.pods = newPods(n.log)
+	n.driver = &Driver{events: make(chan node.Event, 16)}
+	random := stream(cfg.Seed, "gpus")
+	for i := range cfg.GPUs {
+		n.driver.gpus = append(n.driver.gpus, newGPU(node.Device{
+			ID: node.DeviceID("GPU-" + uuid(random)), Index: i, Minor: i, Model: "NVIDIA H100 80GB HBM3",
+			PCIAddress: fmt.Sprintf("0000:%02x:00.0", 0x0a+i*0x10), Driver: "595.45.04",
+		}, n.log, between(random, 0, renewal), 1e12+1e12*random.Float64()))
+	}
+	if err := n.populate(); err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
+	if err := n.listenKubelet(); err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
+	return n, nil
+}
+
+func (n *Node) listenKubelet() error {
+	for path, register := range map[string]func(*grpc.Server){
+		n.PodResourcesSocket(): func(s *grpc.Server) {
+			podresourcesv1.RegisterPodResourcesListerServer(s, &resourcesServer{pods: n.pods, gpus: n.driver.gpus})
+		},
+		n.PodsSocket(): func(s *grpc.Server) { podsv1.RegisterPodsServer(s, &podsServer{pods: n.pods}) },
+	} {
+		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+			return fmt.Errorf("make directory of socket %q: %w", path, err)
+		}
+		if info, err := os.Lstat(path); err == nil && info.Mode()&os.ModeSocket != 0 {
+			if err := os.Remove(path); err != nil {
+				return fmt.Errorf("remove old socket %q: %w", path, err)
+			}
+		}
+		listener, err := net.Listen("unix", path)
+		if err != nil {
+			return fmt.Errorf("listen on socket %q: %w", path, err)
+		}
+		s := newServer()
+		register(s)
+		n.sockets = append(n.sockets, socket{path, listener, s})
+	}
+	return nil
+}
+
+// Driver is the node's GPU driver.
+func (n *Node) Driver() *Driver { return n.driver }
+
+// PodResourcesSocket is the path of the kubelet's pod-resources socket.
+func (n *Node) PodResourcesSocket() string {
+	return filepath.Join(n.cfg.Dir, "pod-resources", "kubelet.sock")
+}
+
+// PodsSocket is the path of the kubelet's pods socket.
+func (n *Node) PodsSocket() string { return filepath.Join(n.cfg.Dir, "pods-api", "pods-api.sock") }
+
+// NodeName is the node's name in Kubernetes.
+func (n *Node) NodeName() string { return "sim-node-0" }
+
+// Run runs the node until ctx ends, and waits for all of it. It can be called once. It returns nil when ctx has ended, and
+// an error when a listener or the truth log fails.
+func (n *Node) Run(ctx context.Context) error {
+	with, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	n.log.event("start", "seed", n.cfg.Seed)
+	var wg sync.WaitGroup
+	run := func(f func(context.Context) error) {
+		wg.Go(func() {
+			if err := f(with); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	for _, s := range n.sockets {
+		run(s.run)
+	}
+	for _, s := range n.servers {
+		run(func(ctx context.Context) error { return n.serve(ctx, s) })
+	}
+	for _, job := range n.jobs {
+		wg.Go(func() { job(with) })
+	}
+	run(n.flush)
+	wg.Wait()
+	n.client.CloseIdleConnections()
+	for _, g := range n.driver.gpus {
+		g.halt()
+	}
+	n.log.event("stop")
+	if ctx.Err() != nil {
+		return n.log.fault()
+	}
+	return context.Cause(with)
+}
+
+// flush writes the busy lines of the truth log as they fall due, and notices when it cannot be written.
+func (n *Node) flush(ctx context.Context) error {
+	ticker := time.NewTicker(flushEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		for _, g := range n.driver.gpus {
+			g.flush(cut)
+		}
+		if err := n.log.fault(); err != nil {
+			return err
+		}
+	}
+}
+
+// run serves a socket until ctx ends.
+func (s socket) run(ctx context.Context) error {
+	defer context.AfterFunc(ctx, s.grpc.Stop)()
+	if err := s.grpc.Serve(s.listener); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("serve socket %q: %w", s.path, err)
+	}
+	s.grpc.Stop() // Waits for the handlers; Serve does not.
+	return nil
+}
+
+// serve runs a model server, its endpoints and its clients until ctx ends.
+func (n *Node) serve(ctx context.Context, s *server) error {
+	if s.prepare != nil {
+		s.prepare(ctx)
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	with, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	run := func(f func(context.Context) error) {
+		wg.Go(func() {
+			if err := f(with); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	run(s.run)
+	for _, e := range s.endpoints {
+		run(e.run)
+	}
+	for _, c := range s.clients {
+		wg.Go(func() { c.run(with) })
+	}
+	wg.Wait()
+	if ctx.Err() != nil {
+		return nil
+	}
+	return context.Cause(with)
+}
+
+// run serves an endpoint until ctx ends.
+func (e *endpoint) run(ctx context.Context) error {
+	if e.listener == nil {
+		listener, err := net.Listen("tcp", e.address)
+		if err != nil {
+			return fmt.Errorf("listen on %q: %w", e.address, err)
+		}
+		e.listener = listener
+	}
+	s := &http.Server{
+		Handler: e.handler, ReadHeaderTimeout: 10 * time.Second,
+		BaseContext: func(net.Listener) context.Context { return ctx },
+	}
+	down := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(down)
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+		defer cancel()
+		if s.Shutdown(grace) != nil {
+			_ = s.Close()
+		}
+	})
+	err := s.Serve(e.listener)
+	if stop() { // ctx has not ended, so nothing else closes the server.
+		_ = s.Close()
+		return fmt.Errorf("serve %q: %w", e.address, err)
+	}
+	<-down
+	return nil
+}
+
+// Close removes the sockets and closes what New opened. It is safe after Run and without it.
+func (n *Node) Close() error {
+	var errs []error
+	keep := func(err error) {
+		if err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, os.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	for _, s := range n.sockets {
+		s.grpc.Stop()
+		keep(s.listener.Close())
+		keep(os.Remove(s.path))
+	}
+	for _, s := range n.servers {
+		for _, e := range s.endpoints {
+			if e.listener != nil {
+				keep(e.listener.Close())
+			}
+		}
+	}
+	n.client.CloseIdleConnections()
+	return errors.Join(errs...)
+}
