@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/prometheus/common/expfmt"
+
+	"gpusignal/node"
+)
+
+// checkFor is how long check watches before it speaks: a driver opens, a kubelet lists and a server answers within it.
+const checkFor = 4 * time.Second
+
+// once runs the sources until the first window is full, prints the page that /metrics would serve, and ends.
+func (d *daemon) once(ctx context.Context, w io.Writer) error {
+	return d.watch(ctx, d.opts.window+3*time.Second, func() error {
+		families, err := d.all().Gather()
+		if err != nil {
+			return fmt.Errorf("gather: %w", err)
+		}
+		for _, family := range families {
+			if _, err := expfmt.MetricFamilyToText(w, family); err != nil {
+				return fmt.Errorf("print family %q: %w", family.GetName(), err)
+			}
+		}
+		return nil
+	})
+}
+
+// check runs the sources for a moment and says what they give, what is missing, and the way out.
+func (d *daemon) check(ctx context.Context, w io.Writer) error {
+	return d.watch(ctx, checkFor, func() error { return printCheck(w, d.snapshot()) })
+}
+
+// watch runs every actor for the given time, calls report, and ends them.
+func (d *daemon) watch(ctx context.Context, span time.Duration, report func() error) error {
+	d.add("report", func(ctx context.Context) error {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("ended before the report: %w", context.Cause(ctx))
+		case <-time.After(span):
+			return report()
+		}
+	})
+	return errors.Join(runAll(ctx, d.actors), d.close())
+}
+
+// printCheck writes the findings of a snapshot as tables for people.
+func printCheck(w io.Writer, s *node.Snapshot) error {
+	table := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(table, "SOURCE\tSTATE\tWHAT TO DO")
+	for _, h := range s.Health {
+		fmt.Fprintf(table, "%s\t%s\t%s\n", h.Source, word(h.Up, "ok", "down"), h.Detail)
+	}
+	fmt.Fprintln(table, "\nGPU\tMODEL\tSTATE\tHELD BY")
+	for _, dev := range s.Devices {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", dev.Device.Label(), dev.Device.Model, word(dev.Down == "", "ok", dev.Down), holders(s, dev.Device.ID))
+	}
+	fmt.Fprintln(table, "\nSERVER\tPOD\tENGINE\tSTATE")
+	for _, server := range s.Servers {
+		fmt.Fprintf(table, "%s\t%s/%s\t%s\t%s\n", server.URL, server.Pod.Namespace, server.Pod.Name, server.Engine,
+			word(server.Fault == "", "ok", server.Fault+": "+server.Detail))
+	}
+	return table.Flush()
+}
+
+// holders names the pods that claim a device, or why none does.
+func holders(s *node.Snapshot, id node.DeviceID) string {
+	var out []string
+	for _, claim := range s.Claims {
+		if claim.Device == id {
+			out = append(out, claim.Container.Pod.Namespace+"/"+claim.Container.Pod.Name+"/"+claim.Container.Name)
+		}
+	}
+	for _, u := range s.Unmapped {
+		if u.Device == string(id) {
+			out = append(out, "nobody ("+u.Reason+")")
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+func word(ok bool, yes, no string) string {
+	if ok {
+		return yes
+	}
+	return no
+}

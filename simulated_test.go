@@ -1,0 +1,269 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestOnTheSimulatedNode runs the whole daemon on a simulated node and holds what its counters rose by between two pages
+// against the simulation's own log of what happened.
+func TestOnTheSimulatedNode(t *testing.T) {
+	truthFile := filepath.Join(t.TempDir(), "truth.log")
+	address, stop := startSimulated(t, "--simulate.log="+truthFile, "--signal.window=4s", "--engine.interval=500ms")
+	first := pageAt(t, address, "gpusignal_requests_per_second")
+	time.Sleep(8 * time.Second) // the counters rise
+	second := pageAt(t, address, "gpusignal_requests_per_second")
+	stop()
+	truth := readTruth(t, truthFile)
+
+	var rose, happened, missed float64
+	for _, m := range second.families["gpusignal_device_busy_seconds_total"].GetMetric() {
+		gpu := label(m.GetLabel(), "gpu_uuid")
+		from, to := first.cut("gpusignal_device_booking_age_seconds", "gpu_uuid", gpu), second.cut("gpusignal_device_booking_age_seconds", "gpu_uuid", gpu)
+		before, _ := first.families.value("gpusignal_device_busy_seconds_total", "gpu_uuid", gpu)
+		rise, busy := m.GetCounter().GetValue()-before, truth.busy(gpu, from, to)
+		seen := second.families.sum("gpusignal_device_observed_seconds_total", "gpu_uuid", gpu) -
+			first.families.sum("gpusignal_device_observed_seconds_total", "gpu_uuid", gpu)
+		t.Logf("gpu %s: counter +%.3f s, log %.3f s; observed %.3f s of %.3f s", gpu, rise, busy, seen, to.Sub(from).Seconds())
+		rose, happened = rose+rise, happened+busy
+		missed += to.Sub(from).Seconds() - seen
+	}
+	// On a machine so loaded that ticks are late by a second, the daemon says of the time it did not observe that it did not.
+	if happened == 0 || rose-happened > 0.02*happened || happened-rose > 0.02*happened+missed {
+		t.Errorf("busy seconds rose by %.3f, the log says %.3f; %.3f s were not observed", rose, happened, missed)
+	}
+
+	compared := 0
+	for _, m := range second.families["gpusignal_exporter_endpoint_age_seconds"].GetMetric() {
+		pod, engine := label(m.GetLabel(), "pod"), label(m.GetLabel(), "engine")
+		if _, there := first.families.value("gpusignal_exporter_endpoint_age_seconds", "pod", pod); !there {
+			continue
+		}
+		from, to := first.cut("gpusignal_exporter_endpoint_age_seconds", "pod", pod), second.cut("gpusignal_exporter_endpoint_age_seconds", "pod", pod)
+		requests := second.families.sum("gpusignal_engine_requests_total", "pod", pod, "outcome", "success") -
+			first.families.sum("gpusignal_engine_requests_total", "pod", pod, "outcome", "success")
+		wantRequests, wantTokens := truth.work(pod, from, to)
+		if requests != wantRequests {
+			t.Errorf("%s: requests rose by %v, the log says %v", pod, requests, wantRequests)
+		}
+		if engine == "vllm" {
+			tokens := second.families.sum("gpusignal_engine_tokens_total", "pod", pod, "kind", "generation") -
+				first.families.sum("gpusignal_engine_tokens_total", "pod", pod, "kind", "generation")
+			if tokens != wantTokens {
+				t.Errorf("%s: generation tokens rose by %v, the log says %v", pod, tokens, wantTokens)
+			}
+		}
+		t.Logf("%s (%s): %v requests, %v tokens", pod, engine, requests, wantTokens)
+		compared++
+	}
+	if compared < 4 {
+		t.Errorf("only %d servers were compared", compared)
+	}
+}
+
+// TestSimulatedPage holds what a person would look for on the page of a simulated node.
+func TestSimulatedPage(t *testing.T) {
+	address, stop := startSimulated(t, "--signal.window=2s", "--engine.interval=500ms")
+	defer stop()
+	page := pageAt(t, address, "gpusignal_requests_per_second", "gpusignal_gpu_utilization_ratio", "gpusignal_saturation_ratio").families
+	if n := len(page["gpusignal_device_up"].GetMetric()); n != 8 {
+		t.Errorf("%d devices, want 8", n)
+	}
+	if n := page.sum("gpusignal_exporter_unmapped_devices", "reason", "unclaimed"); n != 1 {
+		t.Errorf("%v devices without a pod, want 1", n)
+	}
+	if n := len(page["gpusignal_container_gpu_busy_seconds_total"].GetMetric()); n != 7 {
+		t.Errorf("%d shares of a device, want 7", n)
+	}
+	if loading := page.sum("gpusignal_pod_state", "state", "loading"); loading != 1 {
+		t.Errorf("%v pods are loading, want 1", loading)
+	}
+	for _, source := range []string{"nvml", "kubelet", "pods", "engine"} {
+		if up, ok := page.value("gpusignal_exporter_source_up", "source", source); !ok || up != 1 {
+			t.Errorf("source %s: up is %v (there: %v)", source, up, ok)
+		}
+	}
+	for _, m := range page["gpusignal_saturation_ratio"].GetMetric() {
+		if kind := label(m.GetLabel(), "workload_kind"); kind != "Deployment" {
+			t.Errorf("a saturation of kind %q: %v", kind, m)
+		}
+	}
+	for name, family := range page {
+		for _, m := range family.GetMetric() {
+			if v := m.GetGauge().GetValue() + m.GetCounter().GetValue(); strings.HasPrefix(name, "gpusignal_") && (math.IsNaN(v) || math.IsInf(v, 0)) {
+				t.Errorf("%s is %v", name, v)
+			}
+		}
+	}
+	signals := get(t, address, "/signals")
+	if !strings.Contains(signals, "gpusignal_gpu_utilization_ratio") || strings.Contains(signals, "gpusignal_device_") {
+		t.Error("/signals does not hold the signals alone")
+	}
+	for _, path := range []string{"/", "/-/healthy", "/-/ready", "/api/v1/node"} {
+		get(t, address, path)
+	}
+}
+
+// startSimulated runs a daemon on a simulated node until stop is called, which fails the test if it ended badly.
+func startSimulated(t *testing.T, args ...string) (address string, stop func()) {
+	t.Helper()
+	var out, said lockedBuffer
+	opts, _, err := parseFlags(append([]string{"--simulate"}, args...), &out, &said)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := newDaemon(opts, newLogger(&said, "info", "logfmt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- d.serveOn(ctx, []net.Listener{l}) }()
+	return l.Addr().String(), func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("the daemon ended with %v; it said:\n%s", err, said.String())
+		}
+	}
+}
+
+// scrape is a page and when it was made.
+type scrape struct {
+	at       time.Time
+	families families
+}
+
+// cut is the instant that an age on the page points at.
+func (s scrape) cut(family string, pairs ...string) time.Time {
+	age, _ := s.families.value(family, pairs...)
+	return s.at.Add(-time.Duration(age * float64(time.Second)))
+}
+
+// pageAt reads /metrics once the named families are there.
+func pageAt(t *testing.T, address string, names ...string) scrape {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		before := time.Now()
+		body := get(t, address, "/metrics")
+		page := parsePage(t, strings.NewReader(body))
+		at := before.Add(time.Since(before) / 2)
+		if !slices.ContainsFunc(names, func(name string) bool { return page[name] == nil }) {
+			return scrape{at, page}
+		}
+	}
+	t.Fatalf("%v never came", names)
+	return scrape{}
+}
+
+func get(t *testing.T, address, path string) string {
+	t.Helper()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}
+	resp, err := client.Get("http://" + address + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("GET %s: %s, %v: %s", path, resp.Status, err, body)
+	}
+	return string(body)
+}
+
+// event is one line of the simulation's log.
+type event struct {
+	at     int64 // Unix nanoseconds
+	name   string
+	fields map[string]string
+}
+
+type truthLog []event
+
+func readTruth(t *testing.T, file string) truthLog {
+	t.Helper()
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out truthLog
+	for line := range bytes.Lines(content) {
+		words := strings.Fields(string(line))
+		e := event{name: words[1], fields: map[string]string{}}
+		if e.at, err = strconv.ParseInt(words[0], 10, 64); err != nil {
+			t.Fatal(err)
+		}
+		for _, word := range words[2:] {
+			key, value, _ := strings.Cut(word, "=")
+			e.fields[key] = value
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+func (e event) number(t string) float64 {
+	v, err := strconv.ParseFloat(e.fields[t], 64)
+	if err != nil {
+		panic(fmt.Sprintf("%s of %v: %v", t, e, err))
+	}
+	return v
+}
+
+// busy seconds of a device between two instants.
+func (l truthLog) busy(gpu string, from, to time.Time) (seconds float64) {
+	for _, e := range l {
+		if e.name == "busy" && e.fields["gpu"] == gpu {
+			overlap := min(e.number("to"), float64(to.UnixNano())) - max(e.number("from"), float64(from.UnixNano()))
+			seconds += max(0, overlap) / 1e9
+		}
+	}
+	return seconds
+}
+
+// work that a pod's server counted between its pages at from and at to.
+func (l truthLog) work(pod string, from, to time.Time) (requests, generation float64) {
+	first, last := l.page(pod, from), l.page(pod, to)
+	for _, e := range l[first:last] {
+		if !strings.HasSuffix(e.fields["pod"], "/"+pod) {
+			continue
+		}
+		switch {
+		case e.name == "request" && e.fields["outcome"] == "success":
+			requests++
+		case e.name == "tokens":
+			generation += e.number("generation")
+		}
+	}
+	return requests, generation
+}
+
+// page is where in the log the page of a pod's server that was written nearest to the given instant stands: pages are half
+// a second apart, and the instant is known to milliseconds.
+func (l truthLog) page(pod string, at time.Time) int {
+	found, nearest := 0, int64(math.MaxInt64)
+	for i, e := range l {
+		if e.name != "page" || !strings.HasSuffix(e.fields["pod"], "/"+pod) {
+			continue
+		}
+		if distance := max(e.at-at.UnixNano(), at.UnixNano()-e.at); distance < nearest {
+			found, nearest = i, distance
+		}
+	}
+	return found
+}
