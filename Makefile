@@ -1,0 +1,78 @@
+# gpusignal: every target here works on a fresh Debian or Ubuntu machine with Go; what is missing is installed.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+VERSION  ?= $(shell cat VERSION)
+REVISION ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
+X        := github.com/prometheus/common/version
+# -z lazy: go-nvml's symbols are bound at their first call; a hardened toolchain's -z now would end the process at start.
+LDFLAGS  := -s -w -extldflags=-Wl,-z,lazy -X $(X).Version=$(VERSION) -X $(X).Revision=$(REVISION) -X $(X).Branch=main
+LINT     := build/golangci-lint
+export CGO_ENABLED = 1
+# NVML's header marks calls as deprecated that go-nvml wraps and we never make.
+export CGO_CFLAGS = -O2 -g -Wno-deprecated-declarations
+
+.PHONY: help
+help: ## Say what the targets do.
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: deps ## Build ./gpusignal.
+	go build -trimpath -ldflags '$(LDFLAGS)' -o gpusignal .
+
+.PHONY: run
+run: build ## Run it: on the real driver where there is one, else on a simulated node. ARGS adds flags.
+	@if [ -e /dev/nvidiactl ]; then ./gpusignal $(ARGS); \
+	else echo "no NVIDIA driver here: a simulated node with eight GPUs"; mkdir -p build; \
+	./gpusignal --simulate --simulate.log=build/simulation.log $(ARGS); fi
+
+.PHONY: test
+test: deps ## Run all tests with the race detector.
+	go test -race -timeout 5m -ldflags=-extldflags=-Wl,-z,lazy ./...
+
+.PHONY: lint
+lint: deps $(LINT) ## Check style, and who may import whom.
+	$(LINT) run ./...
+	go mod tidy -diff
+	cd test/e2e && go vet ./... && go mod tidy -diff
+
+$(LINT): tools/go.mod tools/go.sum
+	@mkdir -p build
+	cd tools && CGO_ENABLED=0 go build -o ../$(LINT) github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+.PHONY: fmt
+fmt: $(LINT) ## Format the code.
+	$(LINT) fmt
+
+.PHONY: golden
+golden: deps ## Write the golden files and docs/metrics.md anew.
+	go test ./collector/ -update
+
+.PHONY: bench
+bench: deps ## Run the benchmarks.
+	go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: fuzz
+fuzz: deps ## Fuzz every parser for a minute each.
+	@for p in $$(grep -l '^func Fuzz' --include='*_test.go' -r . | xargs -n1 dirname | sort -u); do \
+	for f in $$(grep -ho '^func Fuzz[A-Za-z0-9]*' $$p/*_test.go | sed 's/func //'); do \
+	go test $$p -run '^$$' -fuzz "^$$f$$" -fuzztime 60s || exit 1; done; done
+
+.PHONY: e2e
+e2e: build ## Scrape the simulated node with a real Prometheus (builds Prometheus: minutes, once).
+	cd test/e2e && go test -count=1 -timeout 45m -v ./...
+
+.PHONY: docs
+docs: golden ## Write the generated pages of docs/.
+
+.PHONY: image
+image: ## Build the container image.
+	docker build --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) -t gpusignal:$(VERSION) .
+
+.PHONY: deps
+deps:
+	@command -v gcc >/dev/null || { apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev; }
+
+.PHONY: clean
+clean: ## Remove what was built.
+	rm -rf gpusignal build
