@@ -28,7 +28,7 @@ func TestOnTheSimulatedNode(t *testing.T) {
 	stop()
 	truth := readTruth(t, truthFile)
 
-	var rose, happened, missed float64
+	var rose, happened float64
 	for _, m := range second.families["gpusignal_device_busy_seconds_total"].GetMetric() {
 		gpu := label(m.GetLabel(), "gpu_uuid")
 		from, to := first.cut("gpusignal_device_booking_age_seconds", "gpu_uuid", gpu), second.cut("gpusignal_device_booking_age_seconds", "gpu_uuid", gpu)
@@ -38,11 +38,9 @@ func TestOnTheSimulatedNode(t *testing.T) {
 			first.families.sum("gpusignal_device_observed_seconds_total", "gpu_uuid", gpu)
 		t.Logf("gpu %s: counter +%.3f s, log %.3f s; observed %.3f s of %.3f s", gpu, rise, busy, seen, to.Sub(from).Seconds())
 		rose, happened = rose+rise, happened+busy
-		missed += to.Sub(from).Seconds() - seen
 	}
-	// On a machine so loaded that ticks are late by a second, the daemon says of the time it did not observe that it did not.
-	if happened == 0 || rose-happened > 0.02*happened || happened-rose > 0.02*happened+missed {
-		t.Errorf("busy seconds rose by %.3f, the log says %.3f; %.3f s were not observed", rose, happened, missed)
+	if happened == 0 || math.Abs(rose-happened) > 0.02*happened {
+		t.Errorf("busy seconds rose by %.3f, the log says %.3f", rose, happened)
 	}
 
 	compared := 0
@@ -155,14 +153,21 @@ func (s scrape) cut(family string, pairs ...string) time.Time {
 	return s.at.Add(-time.Duration(age * float64(time.Second)))
 }
 
+// sharp is how long a scrape may take whose instant is compared with the log.
+const sharp = 50 * time.Millisecond
+
 // pageAt reads /metrics once the named families are there.
 func pageAt(t *testing.T, address string, names ...string) scrape {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 		before := time.Now()
 		body := get(t, address, "/metrics")
+		took := time.Since(before)
+		if took > sharp {
+			continue // made at an instant that is not known well enough
+		}
+		at := before.Add(took / 2)
 		page := parsePage(t, strings.NewReader(body))
-		at := before.Add(time.Since(before) / 2)
 		if !slices.ContainsFunc(names, func(name string) bool { return page[name] == nil }) {
 			return scrape{at, page}
 		}
