@@ -14,3 +14,15 @@ func (l *Ledger) Folded(id node.DeviceID) (busyTime, observedTime time.Duration,
 	n := l.devices[id].folded
 	return time.Duration(n[busy]), time.Duration(n[observed]), n[energy]
 }
+
+// Accounts returns the accounts of Use alone.
+func (l *Ledger) Accounts(at time.Time) []node.Account {
+	_, accounts := l.Use(at)
+	return accounts
+}
+
+// Totals returns the totals of Use alone.
+func (l *Ledger) Totals(at time.Time) []node.Total {
+	totals, _ := l.Use(at)
+	return totals
+}

@@ -75,20 +75,9 @@ func (l *Ledger) Shared(id node.DeviceID) bool {
 	return ok && len(d.open) > 1
 }
 
-// Accounts returns the accounts that are published at the instant at, open ones and those closed for less than Keep,
-// ordered by namespace, pod, container, device, attribution and opening.
-func (l *Ledger) Accounts(at time.Time) []node.Account {
-	_, accounts := l.Use(at)
-	return accounts
-}
-
-// Totals returns the totals of every device that was ever booked, ordered by its id.
-func (l *Ledger) Totals(at time.Time) []node.Total {
-	totals, _ := l.Use(at)
-	return totals
-}
-
-// Use returns totals and accounts at one instant: they add up.
+// Use returns, at one instant, so that they add up, the totals of every device that was ever booked, ordered by its id, and
+// the accounts that are published: open ones and those closed for less than Keep, ordered by namespace, pod, container,
+// device, attribution and opening.
 func (l *Ledger) Use(at time.Time) ([]node.Total, []node.Account) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

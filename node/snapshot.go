@@ -35,15 +35,13 @@ type Snapshot struct {
 // Sources are the functions a snapshot is put together from. Each returns at once, from memory, a value that nobody
 // changes any more. A nil function is a source that this node does not have.
 type Sources struct {
-	Devices  func(at time.Time) []DeviceState
-	Totals   func(at time.Time) []Total
-	Accounts func(at time.Time) []Account
-	Claims   func(at time.Time) ([]Claim, []Unmapped)
-	Pods     func(at time.Time) []Pod
-	Servers  func(at time.Time) []Server
-	Health   []func(at time.Time) []SourceHealth
-	// Use, where it is set, stands in for Totals and Accounts: it reads both at one instant, so that they add up.
-	Use func(at time.Time) ([]Total, []Account)
+	Devices func(at time.Time) []DeviceState
+	// Use reads totals and accounts at one instant, so that they add up.
+	Use     func(at time.Time) ([]Total, []Account)
+	Claims  func(at time.Time) ([]Claim, []Unmapped)
+	Pods    func(at time.Time) []Pod
+	Servers func(at time.Time) []Server
+	Health  []func(at time.Time) []SourceHealth
 
 	// DeviceGrace is how long a device reading lives without a successor: three slow intervals, at least 5 s.
 	DeviceGrace time.Duration
@@ -60,7 +58,13 @@ func (s *Sources) Snapshot(at time.Time) *Snapshot {
 			snap.Devices[i] = freshDevice(snap.Devices[i], at, s.DeviceGrace)
 		}
 	}
-	snap.Totals, snap.Accounts = s.use(at)
+	if s.Use != nil {
+		totals, accounts := s.Use(at)
+		snap.Totals, snap.Accounts = totals, slices.Clone(accounts)
+		for i := range snap.Accounts {
+			snap.Accounts[i] = freshAccount(snap.Accounts[i], at, s.DeviceGrace)
+		}
+	}
 	if s.Claims != nil {
 		snap.Claims, snap.Unmapped = s.Claims(at)
 	}
@@ -77,25 +81,6 @@ func (s *Sources) Snapshot(at time.Time) *Snapshot {
 		snap.Health = append(snap.Health, health(at)...)
 	}
 	return snap
-}
-
-// use returns what was booked, with the gauges of stale accounts dropped.
-func (s *Sources) use(at time.Time) (totals []Total, accounts []Account) {
-	if s.Use != nil {
-		totals, accounts = s.Use(at)
-	} else {
-		if s.Totals != nil {
-			totals = s.Totals(at)
-		}
-		if s.Accounts != nil {
-			accounts = s.Accounts(at)
-		}
-	}
-	accounts = slices.Clone(accounts)
-	for i := range accounts {
-		accounts[i] = freshAccount(accounts[i], at, s.DeviceGrace)
-	}
-	return totals, accounts
 }
 
 // freshDevice drops the numbers of a device whose last reading is older than the grace; what it is and why it is down

@@ -71,7 +71,7 @@ func TestStaleAccounts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			held := []Account{test.in}
-			s := Sources{DeviceGrace: 5 * time.Second, Accounts: func(time.Time) []Account { return held }}
+			s := Sources{DeviceGrace: 5 * time.Second, Use: func(time.Time) ([]Total, []Account) { return nil, held }}
 			if diff := cmp.Diff([]Account{test.want}, s.Snapshot(asked).Accounts); diff != "" {
 				t.Errorf("accounts (-want +got):\n%s", diff)
 			}
@@ -121,12 +121,11 @@ func TestSnapshotAsksForOneInstant(t *testing.T) {
 		}
 	}
 	s := Sources{
-		Devices:  func(t time.Time) []DeviceState { at(t); return nil },
-		Totals:   func(t time.Time) []Total { at(t); return []Total{{Device: "t"}} },
-		Accounts: func(t time.Time) []Account { at(t); return nil },
-		Claims:   func(t time.Time) ([]Claim, []Unmapped) { at(t); return []Claim{{Weight: 1}}, []Unmapped{{Device: "d"}} },
-		Pods:     func(t time.Time) []Pod { at(t); return []Pod{{Phase: "Running"}} },
-		Servers:  func(t time.Time) []Server { at(t); return nil },
+		Devices: func(t time.Time) []DeviceState { at(t); return nil },
+		Use:     func(t time.Time) ([]Total, []Account) { at(t); return []Total{{Device: "t"}}, nil },
+		Claims:  func(t time.Time) ([]Claim, []Unmapped) { at(t); return []Claim{{Weight: 1}}, []Unmapped{{Device: "d"}} },
+		Pods:    func(t time.Time) []Pod { at(t); return []Pod{{Phase: "Running"}} },
+		Servers: func(t time.Time) []Server { at(t); return nil },
 		Health: []func(time.Time) []SourceHealth{
 			func(t time.Time) []SourceHealth { at(t); return []SourceHealth{{Source: "a"}} },
 			func(t time.Time) []SourceHealth { at(t); return []SourceHealth{{Source: "b"}, {Source: "c"}} },
@@ -139,17 +138,15 @@ func TestSnapshotAsksForOneInstant(t *testing.T) {
 	if diff := cmp.Diff(want, s.Snapshot(asked)); diff != "" {
 		t.Errorf("snapshot (-want +got):\n%s", diff)
 	}
-	if n != 8 {
-		t.Errorf("%d sources asked, want 8", n)
+	if n != 7 {
+		t.Errorf("%d sources asked, want 7", n)
 	}
 }
 
-// Totals and accounts that have to add up are read at once.
-func TestUseStandsInForTotalsAndAccounts(t *testing.T) {
+// The gauge of an account that fell silent goes, its counters stay.
+func TestUseKeepsTheCountersOfAStaleAccount(t *testing.T) {
 	s := Sources{
 		DeviceGrace: 5 * time.Second,
-		Totals:      func(time.Time) []Total { t.Error("totals were asked alone"); return nil },
-		Accounts:    func(time.Time) []Account { t.Error("accounts were asked alone"); return nil },
 		Use: func(time.Time) ([]Total, []Account) {
 			return []Total{{Energy: 1}}, []Account{{Energy: 1, Booked: ago(9), Memory: Some[uint64](1)}}
 		},

@@ -1,6 +1,5 @@
-// Package window keeps numbers over a sliding window of time: the level of a gauge, the increase of a counter, a quantile
-// of a histogram's increases. It is pure: it asks no clock, a window ends at the newest value it was given. Its types are
-// not safe for concurrent use.
+// Package window keeps numbers over a sliding window of time: the level of a gauge, its peak, the increase of a counter. It
+// is pure: it asks no clock, a window ends at the newest value it was given. Its types are not safe for concurrent use.
 package window
 
 import (
@@ -126,35 +125,4 @@ func (c *Counter) Increase() (increase float64, covered time.Duration, full bool
 	share := float64(edge-oldest.at) / float64(next.at-oldest.at)
 	start := oldest.total + share*(next.total-oldest.total)
 	return newest.total - start, c.span, true
-}
-
-// Quantile q (0–1) of a histogram whose buckets hold, cumulatively, increases[i] observations of at most uppers[i];
-// uppers ascend and the last is +Inf. Within a bucket observations are taken as evenly spread, as Prometheus does; in
-// the last bucket the answer is the greatest finite bound, and in a first bucket of at most 0 its bound. It is false when
-// there is no observation, no finite bound or no such q.
-func Quantile(q float64, uppers, increases []float64) (float64, bool) {
-	n := len(uppers)
-	if n < 2 || n != len(increases) || !(increases[n-1] > 0) || math.IsInf(increases[n-1], 1) || !(q >= 0 && q <= 1) {
-		return 0, false
-	}
-	rank := q * increases[n-1]
-	i := 0
-	for i < n-1 && increases[i] < rank {
-		i++
-	}
-	if i == n-1 {
-		return uppers[n-2], true
-	}
-	if i == 0 && uppers[0] <= 0 {
-		return uppers[0], true
-	}
-	lower, below := 0.0, 0.0
-	if i > 0 {
-		lower, below = uppers[i-1], increases[i-1]
-	}
-	in := increases[i] - below
-	if in <= 0 {
-		return lower, true
-	}
-	return lower + (uppers[i]-lower)*(rank-below)/in, true
 }
