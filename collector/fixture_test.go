@@ -141,7 +141,10 @@ func plainServer(pod node.PodID) node.Server {
 			Name: "resnet50", Ranks: 1, Running: gaugeAt(2), Waiting: gaugeAt(1), Queue: latencyAt(5, 1000), ComputeInput: latencyAt(2, 1000),
 			Requests: map[string]node.Counter{"success": counterAt(1000), "error": counterAt(1), "cancelled": counterAt(2)},
 		},
-		{Name: "detect", Ranks: 1, Waiting: gaugeAt(0), Requests: map[string]node.Counter{"success": counterAt(10)}, Queue: latencyAt(1, 10)},
+		{
+			Name: "detect", Ranks: 1, Waiting: gaugeAt(0), Queue: latencyAt(1, 10), ComputeInput: latencyAt(1, 10),
+			Requests: map[string]node.Counter{"success": counterAt(10)},
+		},
 	}
 	return s
 }

@@ -144,3 +144,20 @@ func TestEverySignalHasItsFamily(t *testing.T) {
 		}
 	}
 }
+
+// What docs/metrics.md says of /signals, which a scrape configuration counts on.
+func TestSignalsAreTheFamiliesOfAWorkload(t *testing.T) {
+	c := collectorOf(full())
+	var want, got []string
+	for _, d := range c.metrics.describe() {
+		if slices.Contains(d.labels.names, "workload") && !slices.Contains(d.labels.names, "node") {
+			want = append(want, d.name)
+		}
+	}
+	for _, d := range c.signals.describe() {
+		got = append(got, d.name)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("families of /signals (-want +got):\n%s", diff)
+	}
+}

@@ -14,7 +14,7 @@ type latency struct{ mean, p95 node.Opt[float64] }
 // and none ends the answer is a lower bound that grows, never the last value repeated as new.
 func (v *view) readLatencies() {
 	v.queue = v.latency(func(m *node.Model) node.Opt[node.Latency] { return m.Queue }, v.queueFloor)
-	v.computeInput = v.latency(func(m *node.Model) node.Opt[node.Latency] { return m.ComputeInput }, v.lastFloor)
+	v.queueInput = v.latencyOfQueueAndInput()
 	v.firstToken = v.latency(func(m *node.Model) node.Opt[node.Latency] { return m.FirstToken }, v.firstTokenFloor)
 	v.interToken = v.latency(func(m *node.Model) node.Opt[node.Latency] { return m.InterToken }, v.interTokenFloor)
 }
@@ -61,6 +61,22 @@ func (v *view) latency(of func(*node.Model) node.Opt[node.Latency], floor func(*
 	return out
 }
 
+// latencyOfQueueAndInput is the queue time with the compute-input time added, per request that left the queue. It is not
+// known where a model tells its queue time alone: that of the rest is another number.
+func (v *view) latencyOfQueueAndInput() latency {
+	for _, server := range v.servers {
+		if slices.ContainsFunc(server.Models, func(m node.Model) bool { return m.Queue.Known && !m.ComputeInput.Known }) {
+			return latency{}
+		}
+	}
+	return v.latency(func(m *node.Model) node.Opt[node.Latency] {
+		both := m.Queue
+		both.Value.Sum.Increase += m.ComputeInput.Value.Sum.Increase
+		both.Value.Buckets = nil // they are of the queue time alone
+		return both
+	}, v.queueFloor)
+}
+
 // queueFloor is how long requests have waited on a server on which none left the queue in the window: since they began
 // to, or since the last one ended.
 func (v *view) queueFloor(server *node.Server, _ node.Opt[float64]) float64 {
@@ -69,9 +85,6 @@ func (v *view) queueFloor(server *node.Server, _ node.Opt[float64]) float64 {
 	}
 	return v.since(server.WaitingSince, server.EndedAt)
 }
-
-// lastFloor is the last mean, for a duration whose beginning no page tells.
-func (*view) lastFloor(_ *node.Server, last node.Opt[float64]) float64 { return last.Value }
 
 // firstTokenFloor is how long the first token has been waited for, and at least the last mean: by those that wait, or,
 // where none waits, by those that run without any progress. A long answer that is being generated waits for nothing.

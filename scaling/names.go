@@ -5,25 +5,25 @@ type Name string
 
 // The signals.
 const (
-	GPUUtilization      Name = "gpu_utilization_ratio"
-	GPUUtilizationPeak  Name = "gpu_utilization_peak_ratio"
-	GPUMemoryUsage      Name = "gpu_memory_usage_ratio"
-	RequestsRunning     Name = "requests_running"
-	RequestsWaiting     Name = "requests_waiting"
-	RequestsWaitingPeak Name = "requests_waiting_peak"
-	Requests            Name = "requests_per_second"
-	RequestErrors       Name = "request_errors_per_second"
-	QueueTime           Name = "queue_time_mean_seconds"
-	ComputeInputTime    Name = "queue_compute_input_time_mean_seconds"
-	PromptTokens        Name = "prompt_tokens_per_second"
-	GenerationTokens    Name = "generation_tokens_per_second"
-	KVCacheUsage        Name = "kv_cache_usage_ratio"
-	FirstTokenMean      Name = "time_to_first_token_mean_seconds"
-	FirstTokenP95       Name = "time_to_first_token_p95_seconds"
-	InterTokenMean      Name = "inter_token_latency_mean_seconds"
-	InterTokenP95       Name = "inter_token_latency_p95_seconds"
-	Idle                Name = "idle_seconds"
-	Saturation          Name = "saturation_ratio"
+	GPUUtilization        Name = "gpu_utilization_ratio"
+	GPUUtilizationPeak    Name = "gpu_utilization_peak_ratio"
+	GPUMemoryUsage        Name = "gpu_memory_usage_ratio"
+	RequestsRunning       Name = "requests_running"
+	RequestsWaiting       Name = "requests_waiting"
+	RequestsWaitingPeak   Name = "requests_waiting_peak"
+	Requests              Name = "requests_per_second"
+	RequestErrors         Name = "request_errors_per_second"
+	QueueTime             Name = "queue_time_mean_seconds"
+	QueueComputeInputTime Name = "queue_compute_input_time_mean_seconds"
+	PromptTokens          Name = "prompt_tokens_per_second"
+	GenerationTokens      Name = "generation_tokens_per_second"
+	KVCacheUsage          Name = "kv_cache_usage_ratio"
+	FirstTokenMean        Name = "time_to_first_token_mean_seconds"
+	FirstTokenP95         Name = "time_to_first_token_p95_seconds"
+	InterTokenMean        Name = "inter_token_latency_mean_seconds"
+	InterTokenP95         Name = "inter_token_latency_p95_seconds"
+	Idle                  Name = "idle_seconds"
+	Saturation            Name = "saturation_ratio"
 )
 
 // Info describes a signal.
@@ -44,7 +44,7 @@ func Names() []Info {
 		{Requests, "Requests that ended per second over the signal window, whatever their outcome."},
 		{RequestErrors, "Requests that failed per second over the signal window; those cancelled by their clients do not count."},
 		{QueueTime, "Mean time a request waited in the queue over the signal window; while requests wait and none ends, the time since the last one did."},
-		{ComputeInputTime, "Mean time the server took to prepare a request's inputs over the signal window (Triton)."},
+		{QueueComputeInputTime, "Mean time a request waited in the queue and had its inputs prepared over the signal window (Triton); while requests wait and none ends, the time since the last one did."},
 		{PromptTokens, "Prompt tokens processed per second over the signal window."},
 		{GenerationTokens, "Tokens generated per second over the signal window."},
 		{KVCacheUsage, "Usage of the key-value cache, greatest over the models and ranks of the pod, mean over the signal window, 0-1."},

@@ -93,11 +93,13 @@ func (r random) server() node.Server {
 		ProgressSince: r.time(), BusyAt: r.time(), Span: time.Duration(r.IntN(3)) * 15 * time.Second, Sleeping: r.yes(),
 	}
 	for range r.IntN(3) {
+		input := r.latency()
+		input.Value.Sum.Increase = math.Abs(input.Value.Sum.Increase) // else the sum with the queue time could be less than it
 		server.Models = append(server.Models, node.Model{
 			Name: "m", Ranks: r.IntN(3), Running: r.gauge(), Waiting: r.gauge(), Capacity: r.gauge(), KVCache: r.gauge(), MaxRunning: opt(r, r.number()),
 			Requests:     map[string]node.Counter{"success": r.counter(), "rejected": r.counter(), "error": r.counter()},
 			PromptTokens: opt(r, r.counter()), GenerationTokens: opt(r, r.counter()),
-			Queue: r.latency(), ComputeInput: r.latency(), FirstToken: r.latency(), InterToken: r.latency(),
+			Queue: r.latency(), ComputeInput: input, FirstToken: r.latency(), InterToken: r.latency(),
 		})
 	}
 	return server
@@ -109,7 +111,7 @@ func TestAnySnapshotGivesNumbersOnly(t *testing.T) {
 	for i, info := range Names() {
 		order[info.Name] = i
 	}
-	saturated := 0
+	saturated, prepared := 0, 0
 	for range 3_000 {
 		s := r.snapshot()
 		pods := Derive(s, Targets{})
@@ -135,6 +137,12 @@ func TestAnySnapshotGivesNumbersOnly(t *testing.T) {
 				}
 				last = order[v.Name]
 			}
+			if v, ok := pod.Value(QueueComputeInputTime); ok {
+				prepared++
+				if queue, _ := pod.Value(QueueTime); v < queue {
+					t.Fatalf("queue and compute-input time %v is less than queue time %v: %+v", v, queue, s)
+				}
+			}
 			if v, ok := pod.Value(Saturation); ok {
 				saturated++
 				if v > Cap || len(pod.Components) == 0 {
@@ -151,7 +159,7 @@ func TestAnySnapshotGivesNumbersOnly(t *testing.T) {
 			}
 		}
 	}
-	if saturated < 150 {
-		t.Errorf("only %d saturations: the snapshots test too little", saturated)
+	if saturated < 150 || prepared < 150 {
+		t.Errorf("only %d saturations and %d compute-input times: the snapshots test too little", saturated, prepared)
 	}
 }

@@ -184,6 +184,49 @@ func TestQueueTime(t *testing.T) {
 	}
 }
 
+func TestQueueAndComputeInputTime(t *testing.T) {
+	told := func(queue, input, count float64) node.Model {
+		m := node.Model{Ranks: 1, Queue: latencyOf(queue, count), ComputeInput: latencyOf(input, count)}
+		m.ComputeInput.Value.Mean = node.Some(7.0) // of requests that ended before the window
+		return m
+	}
+	queueAlone, inputAlone := told(3, 0, 6), told(0, 3, 6)
+	queueAlone.ComputeInput, inputAlone.Queue = node.Opt[node.Latency]{}, node.Opt[node.Latency]{}
+	server := func(models ...node.Model) node.Server {
+		return tokenServer(func(s *node.Server) { s.Models = models })
+	}
+	hangs := server(told(0, 0, 0))
+	hangs.WaitingSince, hangs.EndedAt = ago(40*time.Second), ago(30*time.Second)
+	idle := server(told(0, 0, 0))
+	idle.InHandSince = time.Time{}
+	absent := node.Opt[float64]{}
+	for _, test := range []struct {
+		name    string
+		servers []node.Server
+		want    node.Opt[float64]
+	}{
+		{"ended", []node.Server{server(told(3, 1.5, 6))}, node.Some(0.75)},
+		{"sums over models, not means of means", []node.Server{server(told(10, 2, 1), told(0, 0, 99))}, node.Some(0.12)},
+		{"sums over servers", []node.Server{server(told(10, 2, 1)), server(told(0, 0, 99))}, node.Some(0.12)},
+		{"idle", []node.Server{idle}, node.Some(0.0)},
+		{"runs, and none waits or ends", []node.Server{server(told(0, 0, 0))}, node.Some(0.0)},
+		{"waits, and none ends", []node.Server{hangs}, node.Some(30.0)},
+		{"one server ends, another hangs", []node.Server{server(told(3, 1.5, 6)), hangs}, node.Some(30.0)},
+		{"queue time alone is told", []node.Server{server(queueAlone)}, absent},
+		{"compute-input time alone is told", []node.Server{server(inputAlone)}, absent},
+		{"one model of two tells its queue time alone", []node.Server{server(told(3, 1.5, 6), queueAlone)}, absent},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			pod := one(t, snapshot(test.servers...))
+			var got node.Opt[float64]
+			got.Value, got.Known = pod.Value(QueueComputeInputTime)
+			if diff := cmp.Diff(test.want, got, near); diff != "" {
+				t.Errorf("seconds (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestFirstTokenWhileNoneComes(t *testing.T) {
 	none := model(func(m *node.Model) {
 		m.FirstToken = node.Some(node.Latency{Mean: node.Some(0.3), Buckets: buckets(1, 0, math.Inf(1), 0)})

@@ -34,7 +34,8 @@ type view struct {
 	requests, errors               node.Opt[float64] // per second
 	promptTokens, generationTokens node.Opt[float64] // per second
 
-	queue, computeInput, firstToken, interToken latency
+	// queueInput is queue time and compute-input time together.
+	queue, queueInput, firstToken, interToken latency
 }
 
 // readServers adds up what the servers of a pod say.
@@ -217,7 +218,7 @@ func (v *view) signals(out *Pod) {
 		out.addKnown(Requests, v.requests)
 		out.addKnown(RequestErrors, v.errors)
 		out.addKnown(QueueTime, v.queue.mean)
-		out.addKnown(ComputeInputTime, v.computeInput.mean)
+		out.addKnown(QueueComputeInputTime, v.queueInput.mean)
 		out.addKnown(PromptTokens, v.promptTokens)
 		out.addKnown(GenerationTokens, v.generationTokens)
 		out.addKnown(KVCacheUsage, v.kvCache)
