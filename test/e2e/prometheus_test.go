@@ -1,4 +1,3 @@
-// Package e2e runs the built daemon with real software around it. It is a module of its own: what it builds is large.
 package e2e
 
 import (
@@ -19,17 +18,10 @@ import (
 	"time"
 )
 
-// prometheusVersion is the module version of Prometheus 3.16.
-const prometheusVersion = "v0.316.0"
-
 // TestPrometheusAnswersByPod starts the daemon on a simulated node and a real Prometheus that scrapes it, and asks for the
 // signals by pod, as a dashboard would.
 func TestPrometheusAnswersByPod(t *testing.T) {
-	prometheus := install(t, "prometheus")
-	daemon := "../../gpusignal"
-	if _, err := os.Stat(daemon); err != nil {
-		t.Fatalf("the daemon is not built: %v; run make build", err)
-	}
+	prometheus := paths(t)["prometheus"]
 	page := freeAddress(t)
 	start(t, daemon, "--simulate", "--web.listen-address="+page, "--signal.window=5s", "--log.level=warn")
 	waitFor(t, "the daemon to be ready", time.Minute, func() error { return answers("http://" + page + "/-/ready") })
@@ -70,7 +62,7 @@ scrape_configs:
 
 // TestGoldensPassPromtool has Prometheus' own checker read the golden pages.
 func TestGoldensPassPromtool(t *testing.T) {
-	promtool := install(t, "promtool")
+	promtool := paths(t)["promtool"]
 	goldens, err := filepath.Glob("../../collector/testdata/*.metrics")
 	if err != nil || len(goldens) == 0 {
 		t.Fatalf("no golden pages in ../../collector/testdata: %v", err)
@@ -110,29 +102,6 @@ func ask(t *testing.T, server, query string) []row {
 		t.Fatalf("read the answer to %q: %v", query, err)
 	}
 	return answer.Data.Result
-}
-
-// install builds a program of Prometheus into the user's cache, once.
-func install(t *testing.T, program string) string {
-	t.Helper()
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	bin := filepath.Join(cache, "gpusignal-e2e", prometheusVersion)
-	path := filepath.Join(bin, program)
-	if _, err := os.Stat(path); err == nil {
-		return path
-	}
-	t.Logf("building %s %s: this takes minutes, once", program, prometheusVersion)
-	build := exec.Command("go", "install", "-trimpath", "-tags", "remove_all_sd", "-ldflags", "-s -w",
-		"github.com/prometheus/prometheus/cmd/"+program+"@"+prometheusVersion)
-	build.Dir = t.TempDir()
-	build.Env = append(os.Environ(), "GOBIN="+bin, "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build %s: %v\n%s", program, err, out)
-	}
-	return path
 }
 
 // start runs a program until the test ends, and logs what it says.
@@ -195,11 +164,4 @@ func freeAddress(t *testing.T) string {
 	}
 	defer l.Close()
 	return l.Addr().String()
-}
-
-func write(t *testing.T, path, content string) {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
 }

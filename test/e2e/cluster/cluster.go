@@ -1,0 +1,94 @@
+// Package cluster starts a real Kubernetes cluster of one node: etcd, the control plane, a kubelet with containerd and runc, and
+// a Prometheus beside them. It needs namespaces of its own, such as package machine makes: it uses the default folders of all of
+// them, and addresses that may be in use elsewhere.
+package cluster
+
+import (
+	"crypto/x509/pkix"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Addresses. There is no kube-proxy: of the Services, only the API server's can be reached, because it listens on its address.
+const (
+	nodeIP      = "10.77.0.1"
+	podRange    = "10.88.0.0/24"
+	serviceCIDR = "10.96.0.0/16"
+	apiServerIP = "10.96.0.1" // of the Service kubernetes: the first of the range
+	apiServer   = apiServerIP + ":443"
+)
+
+// Node is the name of the one node.
+const Node = "gpu-node-1"
+
+// Settings of the cluster that a test chooses.
+type Settings struct {
+	// Programs are paths by name, as programs.Build returns them, and Pause is a static program that waits for its end.
+	Programs map[string]string
+	Pause    string
+	// Downscale is the stabilisation of the horizontal pod autoscaler before it takes replicas away; 5 minutes in a cluster
+	// nobody has changed.
+	Downscale time.Duration
+}
+
+// Cluster is a running cluster.
+type Cluster struct {
+	t          testing.TB
+	dir        string
+	programs   map[string]string
+	pause      string
+	downscale  time.Duration
+	ca, front  *authority
+	admin      string // kubeconfig
+	components []*component
+}
+
+// Start a cluster and wait until its node is ready. It ends with the test.
+func Start(t testing.TB, dir string, s Settings) *Cluster {
+	t.Helper()
+	c := &Cluster{t: t, dir: dir, programs: s.Programs, pause: s.Pause, downscale: s.Downscale}
+	c.network()
+	c.certificates()
+	c.startControlPlane()
+	c.startNode()
+	return c
+}
+
+// network gives the machine the addresses of the node and of the API server's Service. There is a default route, without which
+// nothing is reachable by pods, but nothing behind it.
+func (c *Cluster) network() {
+	c.t.Helper()
+	for _, command := range []string{
+		"addr add " + apiServerIP + "/32 dev lo",
+		"link add node0 type bridge",
+		"addr add " + nodeIP + "/24 dev node0",
+		"link set node0 up",
+		"route add default dev node0",
+	} {
+		if _, err := run("", "ip", strings.Fields(command)...); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+}
+
+// certificates makes the authorities, and the keys of the API server.
+func (c *Cluster) certificates() {
+	c.t.Helper()
+	dir := filepath.Join(c.dir, "pki")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		c.t.Fatal(err)
+	}
+	c.ca, c.front = newAuthority(c.t, dir, "ca"), newAuthority(c.t, dir, "front-proxy-ca")
+	c.ca.pair(c.t, "service-accounts")
+	c.ca.issue(c.t, "apiserver", pkix.Name{CommonName: "kube-apiserver"}, "kubernetes.default.svc", "localhost", "127.0.0.1", apiServerIP)
+	c.ca.issue(c.t, "apiserver-kubelet-client", pkix.Name{CommonName: "apiserver", Organization: []string{"system:masters"}})
+	c.ca.issue(c.t, "kubelet", pkix.Name{CommonName: Node}, Node, nodeIP)
+	c.front.issue(c.t, "front-proxy-client", pkix.Name{CommonName: "front-proxy-client"})
+	c.admin = c.ca.kubeconfig(c.t, "admin", pkix.Name{CommonName: "admin", Organization: []string{"system:masters"}})
+}
+
+// pki is the path of a file of the authorities.
+func (c *Cluster) pki(name string) string { return filepath.Join(c.ca.dir, name) }

@@ -1,0 +1,139 @@
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// component is a program of the cluster that runs until the test ends.
+type component struct {
+	name string
+	log  string // path of the file with what it says
+	cmd  *exec.Cmd
+	done chan struct{}
+}
+
+// start a program until the test ends. What it says goes to a file, whose end is shown when the test fails.
+func (c *Cluster) start(name string, env []string, program string, args ...string) *component {
+	c.t.Helper()
+	p := &component{name: name, log: filepath.Join(c.dir, "logs", name+".log"), done: make(chan struct{})}
+	if err := os.MkdirAll(filepath.Dir(p.log), 0o755); err != nil {
+		c.t.Fatal(err)
+	}
+	log, err := os.Create(p.log)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	p.cmd = exec.Command(program, args...)
+	p.cmd.Env = append(os.Environ(), env...)
+	p.cmd.Stdout, p.cmd.Stderr = log, log
+	if err := p.cmd.Start(); err != nil {
+		c.t.Fatalf("start %s: %v", name, err)
+	}
+	go func() {
+		_ = p.cmd.Wait()
+		_ = log.Close()
+		close(p.done)
+	}()
+	c.components = append(c.components, p)
+	c.t.Cleanup(func() { p.stop(c.t) })
+	return p
+}
+
+// stop ends a component, and with a failed test shows what it said last.
+func (p *component) stop(t testing.TB) {
+	if t.Failed() {
+		t.Logf("%s said last:\n%s", p.name, p.tail())
+	}
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-p.done:
+	case <-time.After(10 * time.Second):
+		_ = p.cmd.Process.Kill()
+		<-p.done
+	}
+}
+
+// tail is the end of what a component said.
+func (p *component) tail() string {
+	content, err := os.ReadFile(p.log)
+	if err != nil {
+		return err.Error()
+	}
+	lines := bytes.Split(bytes.TrimSpace(content), []byte("\n"))
+	return string(bytes.Join(lines[max(0, len(lines)-10):], []byte("\n")))
+}
+
+// ended tells of a component that runs no more.
+func (c *Cluster) ended() error {
+	for _, p := range c.components {
+		select {
+		case <-p.done:
+			return fmt.Errorf("%s has ended: %v; it said last:\n%s", p.name, p.cmd.ProcessState, p.tail())
+		default:
+		}
+	}
+	return nil
+}
+
+// Wait until a condition holds: it returns nil.
+func (c *Cluster) Wait(what string, limit time.Duration, condition func() error) {
+	c.t.Helper()
+	var err error
+	for deadline := time.Now().Add(limit); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		if err = condition(); err == nil {
+			return
+		}
+		if ended := c.ended(); ended != nil {
+			c.t.Fatalf("waiting for %s: %v", what, ended)
+		}
+	}
+	c.t.Fatalf("waited %v for %s: %v", limit, what, err)
+}
+
+// run a command to its end and return what it prints.
+func run(input, program string, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Stdin = strings.NewReader(input)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return string(out), fmt.Errorf("%s %s: %w: %s", filepath.Base(program), strings.Join(args, " "), err, strings.TrimSpace(stderr.String()))
+	}
+	return string(out), nil
+}
+
+// Kubectl runs kubectl as the cluster's administrator and returns what it prints.
+func (c *Cluster) Kubectl(args ...string) (string, error) {
+	return run("", c.programs["kubectl"], append([]string{"--kubeconfig", c.admin}, args...)...)
+}
+
+// MustKubectl ends the test when kubectl fails.
+func (c *Cluster) MustKubectl(args ...string) string {
+	c.t.Helper()
+	out, err := c.Kubectl(args...)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return out
+}
+
+// Apply manifests, given as their text.
+func (c *Cluster) Apply(manifests string, args ...string) {
+	c.t.Helper()
+	args = append([]string{"--kubeconfig", c.admin, "apply", "-f", "-"}, args...)
+	if _, err := run(manifests, c.programs["kubectl"], args...); err != nil {
+		c.t.Fatal(err)
+	}
+}

@@ -1,0 +1,76 @@
+// Package e2e runs the built daemon with real software around it: Prometheus, Kubernetes, containerd. It is a module of its own:
+// what it builds is large, and nothing of it may weigh on the daemon.
+package e2e
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"gpusignal/test/e2e/machine"
+	"gpusignal/test/e2e/programs"
+)
+
+// Paths from this folder.
+const (
+	root   = "../.."
+	daemon = root + "/gpusignal"
+	// built are the programs of ours that only the tests need.
+	built = root + "/build/e2e"
+)
+
+func TestMain(m *testing.M) { os.Exit(machine.Main(prepare, m.Run)) }
+
+// prepare builds what the tests start.
+func prepare() error {
+	if _, err := os.Stat(daemon); err != nil {
+		return fmt.Errorf("the daemon is not built: %w; run: make build", err)
+	}
+	if _, err := programs.Build(context.Background(), "programs", os.Stderr); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(built, 0o755); err != nil {
+		return err
+	}
+	out, err := filepath.Abs(built)
+	if err != nil {
+		return err
+	}
+	sources, err := filepath.Glob(root + "/nvml/testdata/stub/*.c")
+	if err != nil || len(sources) == 0 {
+		return fmt.Errorf("find the sources of the stub of the driver's library: %w", cmp.Or(err, os.ErrNotExist))
+	}
+	flags := []string{"-std=gnu11", "-shared", "-fPIC", "-O1", "-w", "-pthread", "-o", out + "/libnvidia-ml.so.1"}
+	for _, cmd := range []*exec.Cmd{
+		compile(root, out+"/triton", "./sim/cmd/triton"),
+		compile(".", out+"/pause", "./pause"),
+		exec.Command("gcc", append(flags, sources...)...),
+	} {
+		if output, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("%v: %w\n%s", cmd.Args, err, output)
+		}
+	}
+	return nil
+}
+
+// compile is the command that builds a program without cgo, so that an image of it needs nothing else.
+func compile(dir, out, pkg string) *exec.Cmd {
+	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", out, pkg)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	return cmd
+}
+
+// paths of the programs that prepare has built, by name.
+func paths(t *testing.T) map[string]string {
+	t.Helper()
+	found, err := programs.Build(t.Context(), "programs", os.Stderr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}

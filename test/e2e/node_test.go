@@ -1,0 +1,143 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"gpusignal/test/e2e/cluster"
+	"gpusignal/test/e2e/deviceplugin"
+	"gpusignal/test/e2e/machine"
+)
+
+// gpus of the stub of the driver's library, which is in the image of the daemon.
+const gpus = 8
+
+// uuids of the stub's GPUs.
+func uuids() []string {
+	var ids []string
+	for n := range gpus {
+		ids = append(ids, fmt.Sprintf("GPU-00000000-0000-0000-0000-%012d", n))
+	}
+	return ids
+}
+
+// utilization in percent that the stub tells of one of its GPUs: each another, so that a wrong owner shows.
+func utilization(n int) int { return 20 + 10*n }
+
+// startCluster starts a cluster whose node has the stub's GPUs, and gpusignal on it from daemonset.yaml as it stands.
+func startCluster(t *testing.T, downscale time.Duration) *cluster.Cluster {
+	t.Helper()
+	c := cluster.Start(t, machine.Dir(), cluster.Settings{Programs: paths(t), Pause: built + "/pause", Downscale: downscale})
+	c.Import(daemonImage(t))
+	c.Import(cluster.Image{
+		Name: "gpusignal.test/triton:1", Files: map[string]string{"/triton": built + "/triton"}, Entrypoint: []string{"/triton"},
+	})
+	startDevicePlugin(t)
+	c.Wait("the node to offer its GPUs", time.Minute, func() error {
+		out, err := c.Kubectl("get", "node", cluster.Node, "-o", `jsonpath={.status.allocatable.nvidia\.com/gpu}`)
+		if err == nil && out != fmt.Sprint(gpus) {
+			err = fmt.Errorf("allocatable: %q", out)
+		}
+		return err
+	})
+	c.MustKubectl("label", "node", cluster.Node, "nvidia.com/gpu.present=true")
+	c.Apply(read(t, "testdata/model-server.yaml"))
+	c.Apply(read(t, root+"/daemonset.yaml"))
+	return c
+}
+
+// daemonImage is the daemon with the libraries it is linked with, the stub in place of the driver's, and the environment of the
+// Dockerfile. It has the name that daemonset.yaml asks for.
+func daemonImage(t *testing.T) cluster.Image {
+	t.Helper()
+	files, err := cluster.Libraries(daemon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var libraries string
+	for path := range files {
+		if strings.HasPrefix(filepath.Base(path), "libc.so") {
+			libraries = filepath.Dir(path)
+		}
+	}
+	script := filepath.Join(t.TempDir(), "script")
+	lines := fmt.Sprintf("devices %d\n", gpus)
+	for n, uuid := range uuids() {
+		lines += fmt.Sprintf("gpu.%d.uuid %s\ngpu.%d.utilization %d\n", n, uuid, n, utilization(n))
+	}
+	write(t, script, lines)
+	files["/usr/local/bin/gpusignal"] = daemon
+	files[libraries+"/libnvidia-ml.so.1"] = built + "/libnvidia-ml.so.1"
+	files["/etc/nvml-stub"] = script
+	return cluster.Image{
+		Name: imageName(t, root+"/daemonset.yaml"), Files: files, Entrypoint: []string{"/usr/local/bin/gpusignal"},
+		Env: []string{"NVIDIA_VISIBLE_DEVICES=all", "NVIDIA_DRIVER_CAPABILITIES=utility", "GPUSIGNAL_STUB_SCRIPT=/etc/nvml-stub"},
+	}
+}
+
+// imageName is the one that a manifest asks for.
+func imageName(t *testing.T, manifest string) string {
+	t.Helper()
+	for line := range strings.Lines(read(t, manifest)) {
+		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "image: "); ok {
+			return name
+		}
+	}
+	t.Fatalf("%s asks for no image", manifest)
+	return ""
+}
+
+// startAdapter deploys prometheus-adapter by the files that users apply, with the address of the Prometheus that runs here.
+func startAdapter(t *testing.T, c *cluster.Cluster) {
+	t.Helper()
+	const folder = root + "/examples/prometheus-adapter"
+	c.Import(cluster.Image{
+		Name: imageName(t, folder+"/deployment.yaml"), Files: map[string]string{"/adapter": paths(t)["prometheus-adapter"]},
+		Entrypoint: []string{"/adapter"}, User: "65534",
+	})
+	c.Apply(read(t, folder+"/rbac.yaml"))
+	c.MustKubectl("-n", "monitoring", "create", "configmap", "prometheus-adapter", "--from-file="+folder+"/rules.yaml")
+	c.Apply(strings.ReplaceAll(read(t, folder+"/deployment.yaml"), "prometheus.monitoring.svc:9090", cluster.PrometheusAddress))
+	c.Apply(read(t, folder+"/apiservice.yaml"))
+	c.Wait("the custom metrics API", 2*time.Minute, func() error {
+		_, err := c.Kubectl("wait", "--for=condition=Available", "apiservice/v1beta1.custom.metrics.k8s.io", "--timeout=1s")
+		return err
+	})
+}
+
+// startDevicePlugin offers the stub's GPUs to the kubelet.
+func startDevicePlugin(t *testing.T) {
+	t.Helper()
+	plugin := deviceplugin.New("/var/lib/kubelet/device-plugins", "nvidia.com/gpu", uuids(), slog.New(slog.NewTextHandler(t.Output(), nil)))
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- plugin.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("the device plugin: %v", err)
+		}
+	})
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
+func write(t *testing.T, path, content string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

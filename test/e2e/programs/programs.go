@@ -1,0 +1,108 @@
+// Package programs builds what the end-to-end tests run beside the daemon: Kubernetes, etcd, Prometheus and
+// prometheus-adapter. Each folder below holds a module of its own that does nothing but pin the versions.
+package programs
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// kubernetesVersion is the one pinned in kubernetes/go.mod: the newest whose kubelet runs on cgroup v1.
+const kubernetesVersion = "v1.34.4"
+
+// program is a main package of one of the modules below.
+type program struct {
+	name, module, path string
+	flags              []string
+}
+
+// all programs, those with the longest build first.
+func all() []program {
+	x := "k8s.io/component-base/version"
+	major, minor, _ := strings.Cut(strings.TrimPrefix(kubernetesVersion, "v"), ".")
+	minor, _, _ = strings.Cut(minor, ".")
+	kubernetes := []string{"-ldflags", fmt.Sprintf("-s -w -X %s.gitVersion=%s -X %s.gitMajor=%s -X %s.gitMinor=%s -X %s.gitTreeState=clean",
+		x, kubernetesVersion, x, major, x, minor, x)}
+	stripped := []string{"-ldflags", "-s -w"}
+	// The service discoveries of clouds make up most of Prometheus, and one of their modules cannot be downloaded.
+	prometheus := append([]string{"-tags", "remove_all_sd,enable_kubernetes_sd"}, stripped...)
+	return []program{
+		{"kube-apiserver", "kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver", kubernetes},
+		{"kubelet", "kubernetes", "k8s.io/kubernetes/cmd/kubelet", kubernetes},
+		{"kube-controller-manager", "kubernetes", "k8s.io/kubernetes/cmd/kube-controller-manager", kubernetes},
+		{"kube-scheduler", "kubernetes", "k8s.io/kubernetes/cmd/kube-scheduler", kubernetes},
+		{"kubectl", "kubernetes", "k8s.io/kubernetes/cmd/kubectl", kubernetes},
+		{"etcd", "kubernetes", "go.etcd.io/etcd/server/v3", stripped},
+		{"prometheus", "prometheus", "github.com/prometheus/prometheus/cmd/prometheus", prometheus},
+		{"promtool", "prometheus", "github.com/prometheus/prometheus/cmd/promtool", prometheus},
+		{"prometheus-adapter", "adapter", "sigs.k8s.io/prometheus-adapter/cmd/adapter", stripped},
+	}
+}
+
+// Build builds every program that the user's cache does not hold yet and returns their paths by name. source is the folder of
+// this package. What it does is told on log: a build from nothing takes some half an hour of CPU time.
+func Build(ctx context.Context, source string, log io.Writer) (map[string]string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return nil, fmt.Errorf("find a folder to build into: %w", err)
+	}
+	paths := make(map[string]string)
+	for _, p := range all() {
+		key, err := p.key(source)
+		if err != nil {
+			return nil, err
+		}
+		path := filepath.Join(cache, "gpusignal-e2e", p.module+"-"+key, p.name)
+		paths[p.name] = path
+		if _, err := os.Stat(path); err == nil {
+			continue
+		}
+		started := time.Now()
+		fmt.Fprintf(log, "building %s (once)\n", p.name)
+		if err := p.build(ctx, source, path, log); err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(log, "built %s in %v\n", p.name, time.Since(started).Round(time.Second))
+	}
+	return paths, nil
+}
+
+// key changes with whatever changes the program.
+func (p program) key(source string) (string, error) {
+	hash := sha256.New()
+	for _, name := range []string{"go.mod", "go.sum"} {
+		content, err := os.ReadFile(filepath.Join(source, p.module, name))
+		if err != nil {
+			return "", fmt.Errorf("read the pinned versions of %s: %w", p.name, err)
+		}
+		hash.Write(content)
+	}
+	fmt.Fprint(hash, p.flags, runtime.Version(), runtime.GOARCH)
+	return hex.EncodeToString(hash.Sum(nil))[:12], nil
+}
+
+// build writes the program to path in one step: a build that was cut off leaves nothing that looks like one.
+func (p program) build(ctx context.Context, source, path string, log io.Writer) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("make the folder of %s: %w", p.name, err)
+	}
+	next := path + ".next"
+	args := append([]string{"build", "-trimpath", "-buildvcs=false", "-mod=readonly", "-o", next}, p.flags...)
+	cmd := exec.CommandContext(ctx, "go", append(args, p.path)...)
+	cmd.Dir = filepath.Join(source, p.module)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off")
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("build %s: %w", p.name, err)
+	}
+	return os.Rename(next, path)
+}
