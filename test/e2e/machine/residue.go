@@ -102,20 +102,27 @@ func readCgroups() (map[string]string, error) {
 	return cgroups, err
 }
 
-// readNamespaces returns the network, mount and process namespaces that processes live in, with one of the processes. A process
-// that the tests left behind would be in one of theirs: it cannot leave them.
+// readNamespaces returns the namespaces of the processes that live in another process namespace than this one, and of what has a
+// name: all of the tests' processes live in such, and cannot leave them.
 func readNamespaces() (map[string]string, error) {
+	ours, err := os.Readlink("/proc/self/ns/pid")
+	if err != nil {
+		return nil, err
+	}
 	processes, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
 		return nil, err
 	}
 	namespaces := make(map[string]string)
 	for _, process := range processes {
+		// A process may have ended since.
+		if id, err := os.Readlink(filepath.Join(process, "ns", "pid")); err != nil || id == ours {
+			continue
+		}
 		name, _ := os.ReadFile(filepath.Join(process, "comm"))
 		for _, kind := range []string{"net", "mnt", "pid"} {
-			// A process may have ended since.
 			if id, err := os.Readlink(filepath.Join(process, "ns", kind)); err == nil {
-				namespaces[id] = fmt.Sprintf("(process %s %s)", filepath.Base(process), strings.TrimSpace(string(name)))
+				namespaces[id] = fmt.Sprintf("(process %s, %s)", filepath.Base(process), strings.TrimSpace(string(name)))
 			}
 		}
 	}
