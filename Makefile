@@ -14,7 +14,7 @@ export CGO_CFLAGS = -O2 -g -Wno-deprecated-declarations
 
 .PHONY: help
 help: ## Say what the targets do.
-	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: deps ## Build ./gpusignal.
@@ -29,6 +29,12 @@ run: build ## Run it: on the real driver where there is one, else on a simulated
 .PHONY: test
 test: deps ## Run all tests with the race detector.
 	go test -race -timeout 5m -ldflags=-extldflags=-Wl,-z,lazy ./...
+
+.PHONY: check-binary
+check-binary: build ## Hold the built binary to its budget, and see that it binds lazily.
+	go test -count=1 -run TestTheBinaryBindsLazily .
+	@size=$$(stat -c %s gpusignal); echo "stripped binary: $$size bytes"; \
+	[ "$$size" -le 30000000 ] || { echo "the binary is over its budget of 30 MB"; exit 1; }
 
 .PHONY: lint
 lint: deps $(LINT) ## Check style, and who may import whom.

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"gpusignal/test/e2e/cluster"
 )
 
 // comparison is a value that the custom metrics API returned of a pod, beside what the clients timed themselves.
@@ -16,6 +18,8 @@ type comparison struct {
 	served   time.Duration
 	timed    time.Duration
 	requests int
+	// age of the page behind the value when the API returned it.
+	age time.Duration
 }
 
 func (c comparison) String() string {
@@ -26,82 +30,120 @@ func (c comparison) String() string {
 // error is relative to what the clients timed.
 func (c comparison) error() float64 { return float64(c.served-c.timed) / float64(c.timed) }
 
+// agrees says that the two are within 10 %, or within 5 ms: the clients' waiting has the way to the server and back and the
+// server's writing of the answer in it, which the signal has not; together 3 ms where it was measured.
+func (c comparison) agrees() bool {
+	return math.Abs(c.error()) <= 0.1 || (c.served-c.timed).Abs() <= 5*time.Millisecond
+}
+
+// agreement collects comparisons, and values of the API for which there is nothing to compare them with.
+type agreement struct {
+	compared  []comparison
+	unmatched []string
+	// untold are values of samples that were taken while the daemon read a page: which of two pages is behind them is not known.
+	untold int
+}
+
 // compare asks the API and, for each pod, finds the sample behind its value in Prometheus, the page behind the sample in what the
 // daemon said, and the clients' waiting over the same window: the one that ended with that page.
 func (s *scene) compare() {
+	asked := time.Now()
 	values, err := s.customMetrics()
 	if err != nil {
 		return // Before the metric is served.
 	}
 	for pod, served := range values {
 		samples, err := s.Query(fmt.Sprintf(`gpusignal_queue_compute_input_time_mean_seconds{namespace="models", pod=%q}[30s]`, pod))
-		if err != nil || len(samples) != 1 {
+		if err != nil {
+			s.unmatched = append(s.unmatched, fmt.Sprintf("%s %v: %v", pod, served, err))
 			continue
 		}
-		// The newest sample of the value.
-		for _, sample := range slices.Backward(samples[0].Values) {
-			if time.Duration(math.Round(sample.Value*1e9))/1000 != served/1000 {
-				continue
-			}
-			if page, ok := s.watcher.page(pod, sample.At); ok {
-				s.add(pod, page, served)
-			}
-			break
+		if len(samples) != 1 || !s.match(pod, served, asked, samples[0].Values) {
+			s.unmatched = append(s.unmatched, fmt.Sprintf("%s %v: in no sample of %v", pod, served, samples))
 		}
 	}
 }
 
+// match the newest sample of a value; the API rounds to thousandths of a microsecond. It says whether there is one.
+func (s *scene) match(pod string, served time.Duration, asked time.Time, samples []cluster.Point) bool {
+	for _, sample := range slices.Backward(samples) {
+		if math.Abs(sample.Value*1e9-float64(served)) > 2 {
+			continue
+		}
+		page, next := s.pages.around(pod, sample.At)
+		const close = 200 * time.Millisecond
+		if page.IsZero() || sample.At.Sub(page) < close || !next.IsZero() && next.Sub(sample.At) < close {
+			s.untold++
+			return true
+		}
+		s.add(comparison{pod: pod, from: page.Add(-window), to: page, served: served, age: asked.Sub(page)})
+		return true
+	}
+	return false
+}
+
 // add a comparison for the window that ended with a page, once.
-func (s *scene) add(pod string, page time.Time, served time.Duration) {
-	for _, c := range s.compared {
-		if c.pod == pod && c.to.Equal(page) {
+func (s *scene) add(c comparison) {
+	for _, other := range s.compared {
+		if c.pod == other.pod && c.to.Equal(other.to) {
 			return
 		}
 	}
-	c := comparison{pod: pod, from: page.Add(-window), to: page, served: served}
-	before, after, ok := s.watcher.around(pod, c.from)
-	if !ok {
+	before, after := s.pages.around(c.pod, c.from)
+	if before.IsZero() {
+		s.untold++
 		return
 	}
 	// The daemon sees counters at its pages alone. The window begins between two of them: of what ended between these it counts
 	// the share of the time that lies in the window.
-	edge, whole := s.load.Between(pod, before, after), s.load.Between(pod, after, c.to)
+	edge, whole := s.load.Between(c.pod, before, after), s.load.Between(c.pod, after, c.to)
 	share := float64(after.Sub(c.from)) / float64(after.Sub(before))
-	requests := share*float64(edge.Requests) + float64(whole.Requests)
-	if requests == 0 {
+	partly, wholly := share*float64(edge.Requests-edge.Failed), float64(whole.Requests-whole.Failed)
+	if partly+wholly == 0 {
 		return
 	}
-	waited := share*float64(edge.Requests)*edge.MeanWait.Seconds() + float64(whole.Requests)*whole.MeanWait.Seconds()
-	c.timed, c.requests = time.Duration(waited/requests*float64(time.Second)), whole.Requests
+	seconds := (partly*edge.MeanWait.Seconds() + wholly*whole.MeanWait.Seconds()) / (partly + wholly)
+	c.timed, c.requests = time.Duration(seconds*float64(time.Second)), whole.Requests
 	s.compared = append(s.compared, c)
 }
 
-// judge says whether the API agreed with the clients: within 10 % wherever they waited longer than the autoscaler's target, and
-// within 5 ms, about what the way to the server and back takes here, below it.
+// judge says whether the API agreed with the clients. One value in twenty may be off: a stall of the machine delays a client's
+// answer, and the server never hears of it.
 func (s *scene) judge() {
 	s.t.Helper()
-	var above int
+	var above, wrong, stale int
+	var served, timed time.Duration
+	saw := make(map[string]bool)
 	for _, c := range s.compared {
-		if c.timed < target {
-			if d := c.served - c.timed; d < -5*time.Millisecond || d > 5*time.Millisecond {
-				s.t.Errorf("below the target, more than 5 ms apart: %v", c)
-			}
-			continue
+		if !c.agrees() {
+			wrong++
+			s.t.Logf("apart: %v", c)
 		}
-		above++
-		s.t.Log(c)
-		if math.Abs(c.error()) > 0.1 {
-			s.t.Errorf("more than 10 %% apart: %v", c)
+		if c.age > 2*(engineInterval+scrapeInterval) {
+			stale++
+			s.t.Logf("%v old: %v", c.age, c)
+		}
+		if c.timed >= target {
+			above, served, timed, saw[c.pod] = above+1, served+c.served, timed+c.timed, true
+			s.t.Log(c)
 		}
 	}
-	s.t.Logf("%d values of the API compared with the clients' own timing, %d of them above the target of %v", len(s.compared), above, target)
-	if above < 3 {
-		s.t.Errorf("only %d values above the target: too few to say that the API agrees with the clients", above)
+	s.t.Logf("%d values of the API compared with the clients' own timing: %d apart, %d stale; %d of them above the target of %v, of %d pods: together %+.1f %%",
+		len(s.compared), wrong, stale, above, target, len(saw), 100*float64(served-timed)/float64(max(timed, 1)))
+	s.t.Logf("%d values not compared because a page was read as the sample was taken; %d that no sample has", s.untold, len(s.unmatched))
+	if 20*wrong > len(s.compared) || stale > 0 {
+		s.t.Errorf("%d of %d values are apart, %d stale", wrong, len(s.compared), stale)
+	}
+	if above < 5 || len(saw) < 2 {
+		s.t.Errorf("%d values above the target, of %d pods: too few to say that the API agrees with the clients", above, len(saw))
+	}
+	if 20*len(s.unmatched) > len(s.compared) {
+		s.t.Errorf("values that no sample has: %s", strings.Join(s.unmatched, "; "))
 	}
 }
 
-// microseconds reads a value of the custom metrics API, a quantity such as 83120, 83120400m or 84k.
-func microseconds(quantity string) (time.Duration, error) {
+// nanoseconds reads a value of the custom metrics API in microseconds: a quantity such as 83120, 83120400m or 84k.
+func nanoseconds(quantity string) (time.Duration, error) {
 	scale := 1.0
 	for suffix, by := range map[string]float64{"u": 1e-6, "m": 1e-3, "k": 1e3, "M": 1e6} {
 		if number, ok := strings.CutSuffix(quantity, suffix); ok {
@@ -112,5 +154,5 @@ func microseconds(quantity string) (time.Duration, error) {
 	if err != nil {
 		return 0, fmt.Errorf("read the quantity %q: %w", quantity, err)
 	}
-	return time.Duration(v * scale * float64(time.Microsecond)), nil
+	return time.Duration(math.Round(v * scale * float64(time.Microsecond))), nil
 }

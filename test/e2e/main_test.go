@@ -19,7 +19,7 @@ import (
 const (
 	root   = "../.."
 	daemon = root + "/gpusignal"
-	// built are the programs of ours that only the tests need.
+	// built is where prepare puts what the tests start: links to the programs of others, and the programs of ours.
 	built = root + "/build/e2e"
 )
 
@@ -30,11 +30,20 @@ func prepare() error {
 	if _, err := os.Stat(daemon); err != nil {
 		return fmt.Errorf("the daemon is not built: %w; run: make build", err)
 	}
-	if _, err := programs.Build(context.Background(), "programs", os.Stderr); err != nil {
+	theirs, err := programs.Build(context.Background(), "programs", os.Stderr)
+	if err != nil {
+		return err
+	}
+	if err := os.RemoveAll(built); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(built, 0o755); err != nil {
 		return err
+	}
+	for name, path := range theirs {
+		if err := os.Symlink(path, built+"/"+name); err != nil {
+			return err
+		}
 	}
 	out, err := filepath.Abs(built)
 	if err != nil {
@@ -61,16 +70,6 @@ func prepare() error {
 func compile(dir, out, pkg string) *exec.Cmd {
 	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", out, pkg)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off")
 	return cmd
-}
-
-// paths of the programs that prepare has built, by name.
-func paths(t *testing.T) map[string]string {
-	t.Helper()
-	found, err := programs.Build(t.Context(), "programs", os.Stderr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return found
 }

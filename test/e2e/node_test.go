@@ -33,7 +33,7 @@ func utilization(n int) int { return 20 + 10*n }
 // startCluster starts a cluster whose node has the stub's GPUs, and gpusignal on it from daemonset.yaml as it stands.
 func startCluster(t *testing.T, downscale time.Duration) *cluster.Cluster {
 	t.Helper()
-	c := cluster.Start(t, machine.Dir(), cluster.Settings{Programs: paths(t), Pause: built + "/pause", Downscale: downscale})
+	c := cluster.Start(t, machine.Dir(), cluster.Settings{Programs: built, Downscale: downscale})
 	c.Import(daemonImage(t))
 	c.Import(cluster.Image{
 		Name: "gpusignal.test/triton:1", Files: map[string]string{"/triton": built + "/triton"}, Entrypoint: []string{"/triton"},
@@ -98,7 +98,7 @@ func startAdapter(t *testing.T, c *cluster.Cluster) {
 	t.Helper()
 	const folder = root + "/examples/prometheus-adapter"
 	c.Import(cluster.Image{
-		Name: imageName(t, folder+"/deployment.yaml"), Files: map[string]string{"/adapter": paths(t)["prometheus-adapter"]},
+		Name: imageName(t, folder+"/deployment.yaml"), Files: map[string]string{"/adapter": built + "/prometheus-adapter"},
 		Entrypoint: []string{"/adapter"}, User: "65534",
 	})
 	c.Apply(read(t, folder+"/rbac.yaml"))

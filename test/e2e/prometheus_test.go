@@ -21,7 +21,7 @@ import (
 // TestPrometheusAnswersByPod starts the daemon on a simulated node and a real Prometheus that scrapes it, and asks for the
 // signals by pod, as a dashboard would.
 func TestPrometheusAnswersByPod(t *testing.T) {
-	prometheus := paths(t)["prometheus"]
+	prometheus := built + "/prometheus"
 	page := freeAddress(t)
 	start(t, daemon, "--simulate", "--web.listen-address="+page, "--signal.window=5s", "--log.level=warn")
 	waitFor(t, "the daemon to be ready", time.Minute, func() error { return answers("http://" + page + "/-/ready") })
@@ -62,7 +62,7 @@ scrape_configs:
 
 // TestGoldensPassPromtool has Prometheus' own checker read the golden pages.
 func TestGoldensPassPromtool(t *testing.T) {
-	promtool := paths(t)["promtool"]
+	promtool := built + "/promtool"
 	goldens, err := filepath.Glob("../../collector/testdata/*.metrics")
 	if err != nil || len(goldens) == 0 {
 		t.Fatalf("no golden pages in ../../collector/testdata: %v", err)

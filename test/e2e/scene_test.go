@@ -16,11 +16,11 @@ import (
 // scene is the cluster with everything on it: the servers, their clients, and what the test sees.
 type scene struct {
 	*cluster.Cluster
-	t        *testing.T
-	load     *load.Load
-	watcher  *watcher
-	started  time.Time
-	compared []comparison
+	t       *testing.T
+	load    *load.Load
+	pages   *pages
+	started time.Time
+	agreement
 }
 
 // newScene starts all that the autoscaler needs, by the files that users apply.
@@ -43,7 +43,8 @@ func newScene(t *testing.T) *scene {
 	if err != nil || len(daemons) != 1 {
 		t.Fatalf("pods of the daemon: %v, %v; want one", daemons, err)
 	}
-	s.watcher = watch(t, net.JoinHostPort(daemons[0].Status.PodIP, "9478"))
+	s.pages = watchPages(t, net.JoinHostPort(daemons[0].Status.PodIP, "9478"))
+	s.MustKubectl("-n", "models", "apply", "--dry-run=server", "-f", root+"/examples/hpa/model-server.yaml")
 	s.send()
 	return s
 }
@@ -51,6 +52,11 @@ func newScene(t *testing.T) *scene {
 // send begins to send requests to the servers that are ready, until the test ends.
 func (s *scene) send() {
 	s.load = load.New(load.Config{Model: "resnet", Service: service, Seed: 1})
+	list, err := s.servers()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.load.SetTargets(targets(list))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 2)
 	go func() { done <- s.load.Run(ctx) }()
@@ -63,28 +69,37 @@ func (s *scene) send() {
 	})
 }
 
-// follow keeps the clients' list of servers.
+// follow keeps the clients' list of servers. A question that fails now and then leaves the list as it is.
 func (s *scene) follow(ctx context.Context) error {
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
-	for {
+	for failed := 0; ; {
 		list, err := s.servers()
 		if err != nil {
-			return err
-		}
-		var targets []load.Target
-		for _, p := range list {
-			if p.ready() {
-				targets = append(targets, load.Target{Name: p.Metadata.Name, URL: "http://" + net.JoinHostPort(p.Status.PodIP, "8002")})
+			if failed++; failed > 20 {
+				return err
 			}
+		} else {
+			failed = 0
+			s.load.SetTargets(targets(list))
 		}
-		s.load.SetTargets(targets)
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
 		}
 	}
+}
+
+// targets are the servers that are ready.
+func targets(list []pod) []load.Target {
+	var out []load.Target
+	for _, p := range list {
+		if p.ready() {
+			out = append(out, load.Target{Name: p.Metadata.Name, URL: "http://" + net.JoinHostPort(p.Status.PodIP, "8002")})
+		}
+	}
+	return out
 }
 
 func (s *scene) servers() ([]pod, error) {
@@ -100,19 +115,33 @@ func (s *scene) Wait(what string, limit time.Duration, condition func() error) {
 	})
 }
 
-// watch fails when a condition does not hold for all of a time.
-func (s *scene) watch(what string, span time.Duration, condition func() error) {
+// hold looks for a time at how many replicas the autoscaler asks for, and ends the test when they are out of bounds.
+func (s *scene) hold(what string, span time.Duration, least, most int) {
 	s.t.Helper()
 	until := time.Now().Add(span)
 	s.Wait(what, 2*span, func() error {
-		if err := condition(); err != nil {
-			s.t.Fatalf("%s, for %v: %v", what, span, err)
+		n, err := s.replicas()
+		if err != nil {
+			return err
+		}
+		if n < least || n > most {
+			s.show("%d replicas", n)
+			s.t.Fatalf("%s: %d replicas, want %d to %d for %v", what, n, least, most, span)
 		}
 		if left := time.Until(until); left > 0 {
 			return fmt.Errorf("%v are left", left)
 		}
 		return nil
 	})
+}
+
+// lost says that none of the clients' requests was.
+func (s *scene) lost() {
+	s.t.Helper()
+	all := s.load.Between("", s.started, time.Now())
+	if all.Failed > 0 || s.load.Dropped() > 0 {
+		s.t.Errorf("%d of %d requests failed (%v), %d were not sent", all.Failed, all.Requests, all.Err, s.load.Dropped())
+	}
 }
 
 // show what a user would look at.

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -10,21 +9,9 @@ import (
 
 // replicas that the autoscaler asks for.
 func (s *scene) replicas() (int, error) {
-	out, err := s.Kubectl("-n", "models", "get", "deployment", "model-server", "-o", "jsonpath={.spec.replicas}")
-	if err != nil {
-		return 0, err
-	}
-	var n int
-	_, err = fmt.Sscan(out, &n)
-	return n, err
-}
-
-func (s *scene) replicasAre(want int) error {
-	n, err := s.replicas()
-	if err == nil && n != want {
-		err = fmt.Errorf("%d replicas, want %d", n, want)
-	}
-	return err
+	var deployment struct{ Spec struct{ Replicas int } }
+	err := s.API("/apis/apps/v1/namespaces/models/deployments/model-server", &deployment)
+	return deployment.Spec.Replicas, err
 }
 
 func (s *scene) scaledOut() error {
@@ -35,13 +22,30 @@ func (s *scene) scaledOut() error {
 	return err
 }
 
-// known says that the autoscaler has a value of the signal.
-func (s *scene) known() error {
-	out, err := s.Kubectl("-n", "models", "get", "hpa", "model-server-hpa", "-o", "jsonpath={.status.currentMetrics[0].pods.current.averageValue}")
-	if err == nil && out == "" {
-		err = errors.New("<unknown>")
+func (s *scene) scaledIn() error {
+	n, err := s.replicas()
+	if err == nil && n != minReplicas {
+		err = fmt.Errorf("%d replicas", n)
 	}
 	return err
+}
+
+// known says that the autoscaler has a value of the signal.
+func (s *scene) known() error {
+	var hpa struct {
+		Status struct {
+			CurrentMetrics []struct {
+				Pods struct{ Current struct{ AverageValue string } }
+			}
+		}
+	}
+	if err := s.API("/apis/autoscaling/v2/namespaces/models/horizontalpodautoscalers/model-server-hpa", &hpa); err != nil {
+		return err
+	}
+	if len(hpa.Status.CurrentMetrics) != 1 || hpa.Status.CurrentMetrics[0].Pods.Current.AverageValue == "" {
+		return errors.New("<unknown>")
+	}
+	return nil
 }
 
 // clientsWait says that the clients' mean waiting over the signal's window is above the autoscaler's target.
@@ -53,31 +57,27 @@ func (s *scene) clientsWait() error {
 	return nil
 }
 
-// everyReplicaCounts says that every replica claims a GPU of its own, and has signals of its own: the utilisation of that GPU,
-// and the one that the autoscaler reads.
+// everyReplicaCounts says that the kubelet has given every replica a GPU of its own, and that each has signals of its own: the
+// utilisation of that GPU, and the one that the autoscaler reads. Replicas that are gone have none of it.
 func (s *scene) everyReplicaCounts() error {
 	n, err := s.replicas()
 	if err != nil {
 		return err
 	}
-	list, err := s.servers()
+	given, err := claims("models")
 	if err != nil {
 		return err
 	}
-	if len(list) != n {
-		return fmt.Errorf("%d pods, want %d", len(list), n)
+	if len(given) != n {
+		return fmt.Errorf("the kubelet has given GPUs to %v, want %d pods", given, n)
 	}
-	var claimed []string
-	for _, p := range list {
-		device, err := s.watcher.claim(p.Metadata.Name)
-		if err != nil {
-			return err
+	var taken []string
+	for pod, devices := range given {
+		if len(devices) != 1 || slices.Contains(taken, devices[0]) {
+			return fmt.Errorf("pod %s has GPUs %v, others %v; want one of its own", pod, devices, taken)
 		}
-		if slices.Contains(claimed, device) {
-			return fmt.Errorf("GPU %s has two pods", device)
-		}
-		claimed = append(claimed, device)
-		if err := s.utilizationOf(p.Metadata.Name, device); err != nil {
+		taken = append(taken, devices[0])
+		if err := s.utilizationOf(pod, devices[0]); err != nil {
 			return err
 		}
 	}
@@ -112,24 +112,22 @@ func (s *scene) served(n int) error {
 
 // customMetrics is what the autoscaler reads, by pod.
 func (s *scene) customMetrics() (map[string]time.Duration, error) {
-	out, err := s.Kubectl("get", "--raw", metricPath)
-	if err != nil {
-		return nil, err
-	}
 	var list struct {
 		Items []struct {
 			DescribedObject struct{ Name string }
 			Value           string
 		}
 	}
-	if err := json.Unmarshal([]byte(out), &list); err != nil {
+	if err := s.API(metricPath, &list); err != nil {
 		return nil, err
 	}
 	values := make(map[string]time.Duration)
 	for _, item := range list.Items {
-		if values[item.DescribedObject.Name], err = microseconds(item.Value); err != nil {
+		value, err := nanoseconds(item.Value)
+		if err != nil {
 			return nil, err
 		}
+		values[item.DescribedObject.Name] = value
 	}
 	return values, nil
 }

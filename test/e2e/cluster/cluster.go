@@ -5,6 +5,7 @@ package cluster
 
 import (
 	"crypto/x509/pkix"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,9 +27,8 @@ const Node = "gpu-node-1"
 
 // Settings of the cluster that a test chooses.
 type Settings struct {
-	// Programs are paths by name, as programs.Build returns them, and Pause is a static program that waits for its end.
-	Programs map[string]string
-	Pause    string
+	// Programs is the folder of the cluster's programs. One of them, pause, is a static program that waits for its end.
+	Programs string
 	// Downscale is the stabilisation of the horizontal pod autoscaler before it takes replicas away; 5 minutes in a cluster
 	// nobody has changed.
 	Downscale time.Duration
@@ -38,23 +38,37 @@ type Settings struct {
 type Cluster struct {
 	t          testing.TB
 	dir        string
-	programs   map[string]string
-	pause      string
+	programs   string
 	downscale  time.Duration
 	ca, front  *authority
 	admin      string // kubeconfig
+	client     *http.Client
 	components []*component
 }
 
-// Start a cluster and wait until its node is ready. It ends with the test.
+// Start a cluster and wait until its node is ready. Its programs end with the test; containers, addresses and folders stay until
+// the namespaces end, so there can be one cluster in a run.
 func Start(t testing.TB, dir string, s Settings) *Cluster {
 	t.Helper()
-	c := &Cluster{t: t, dir: dir, programs: s.Programs, pause: s.Pause, downscale: s.Downscale}
+	c := &Cluster{t: t, dir: dir, programs: s.Programs, downscale: s.Downscale}
 	c.network()
 	c.certificates()
+	c.client = c.newClient()
 	c.startControlPlane()
 	c.startNode()
+	t.Cleanup(c.explain)
 	return c
+}
+
+// explain a test that failed by what a user would look at.
+func (c *Cluster) explain() {
+	if !c.t.Failed() {
+		return
+	}
+	for _, command := range []string{"get pods -A -o wide", "get events -A", "-n gpusignal logs daemonset/gpusignal --tail=30", "-n monitoring logs deployment/prometheus-adapter --tail=30"} {
+		out, err := c.Kubectl(strings.Fields(command)...)
+		c.t.Logf("$ kubectl %s\n%s%v", command, out, err)
+	}
 }
 
 // network gives the machine the addresses of the node and of the API server's Service. There is a default route, without which

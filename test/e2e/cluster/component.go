@@ -88,7 +88,7 @@ func (c *Cluster) ended() error {
 func (c *Cluster) Wait(what string, limit time.Duration, condition func() error) {
 	c.t.Helper()
 	var err error
-	for deadline := time.Now().Add(limit); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(limit); time.Now().Before(deadline); time.Sleep(250 * time.Millisecond) {
 		if err = condition(); err == nil {
 			return
 		}
@@ -116,7 +116,7 @@ func run(input, program string, args ...string) (string, error) {
 
 // Kubectl runs kubectl as the cluster's administrator and returns what it prints.
 func (c *Cluster) Kubectl(args ...string) (string, error) {
-	return run("", c.programs["kubectl"], append([]string{"--kubeconfig", c.admin}, args...)...)
+	return run("", c.programs+"/kubectl", append([]string{"--kubeconfig", c.admin}, args...)...)
 }
 
 // MustKubectl ends the test when kubectl fails.
@@ -130,10 +130,9 @@ func (c *Cluster) MustKubectl(args ...string) string {
 }
 
 // Apply manifests, given as their text.
-func (c *Cluster) Apply(manifests string, args ...string) {
+func (c *Cluster) Apply(manifests string) {
 	c.t.Helper()
-	args = append([]string{"--kubeconfig", c.admin, "apply", "-f", "-"}, args...)
-	if _, err := run(manifests, c.programs["kubectl"], args...); err != nil {
+	if _, err := run(manifests, c.programs+"/kubectl", "--kubeconfig", c.admin, "apply", "-f", "-"); err != nil {
 		c.t.Fatal(err)
 	}
 }

@@ -12,11 +12,11 @@ import (
 // startControlPlane starts etcd, the API server, the controller manager with its autoscaler, and the scheduler.
 func (c *Cluster) startControlPlane() {
 	c.t.Helper()
-	c.start("etcd", nil, c.programs["etcd"], "--data-dir="+c.dir+"/etcd", "--unsafe-no-fsync",
+	c.start("etcd", nil, c.programs+"/etcd", "--data-dir="+c.dir+"/etcd", "--unsafe-no-fsync",
 		"--listen-client-urls=http://127.0.0.1:2379", "--advertise-client-urls=http://127.0.0.1:2379", "--listen-peer-urls=http://127.0.0.1:2380")
 	c.Wait("etcd", time.Minute, func() error { return answers("http://127.0.0.1:2379/health") })
 
-	c.start("kube-apiserver", nil, c.programs["kube-apiserver"], "--etcd-servers=http://127.0.0.1:2379",
+	c.start("kube-apiserver", nil, c.programs+"/kube-apiserver", "--etcd-servers=http://127.0.0.1:2379",
 		"--secure-port=443", "--bind-address="+apiServerIP, "--advertise-address="+nodeIP, "--service-cluster-ip-range="+serviceCIDR,
 		"--tls-cert-file="+c.pki("apiserver.crt"), "--tls-private-key-file="+c.pki("apiserver.key"), "--client-ca-file="+c.pki("ca.crt"),
 		"--authorization-mode=Node,RBAC", "--service-account-issuer=https://kubernetes.default.svc",
@@ -32,12 +32,12 @@ func (c *Cluster) startControlPlane() {
 	c.Wait("the API server", time.Minute, func() error { _, err := c.Kubectl("get", "--raw", "/readyz"); return err })
 
 	manager := c.ca.kubeconfig(c.t, "controller-manager", pkix.Name{CommonName: "system:kube-controller-manager"})
-	c.start("kube-controller-manager", nil, c.programs["kube-controller-manager"], "--kubeconfig="+manager,
+	c.start("kube-controller-manager", nil, c.programs+"/kube-controller-manager", "--kubeconfig="+manager,
 		"--authentication-kubeconfig="+manager, "--authorization-kubeconfig="+manager, "--bind-address=127.0.0.1", "--leader-elect=false",
 		"--service-account-private-key-file="+c.pki("service-accounts.key"), "--root-ca-file="+c.pki("ca.crt"), "--use-service-account-credentials",
 		"--horizontal-pod-autoscaler-downscale-stabilization="+c.downscale.String())
 	scheduler := c.ca.kubeconfig(c.t, "scheduler", pkix.Name{CommonName: "system:kube-scheduler"})
-	c.start("kube-scheduler", nil, c.programs["kube-scheduler"], "--kubeconfig="+scheduler,
+	c.start("kube-scheduler", nil, c.programs+"/kube-scheduler", "--kubeconfig="+scheduler,
 		"--authentication-kubeconfig="+scheduler, "--authorization-kubeconfig="+scheduler, "--bind-address=127.0.0.1", "--leader-elect=false")
 	c.Wait("the controller manager", time.Minute, func() error { return answers("https://127.0.0.1:10257/healthz") })
 	c.Wait("the scheduler", time.Minute, func() error { return answers("https://127.0.0.1:10259/healthz") })

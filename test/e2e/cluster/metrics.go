@@ -19,7 +19,7 @@ const PrometheusAddress = nodeIP + ":9090"
 func (c *Cluster) StartPrometheus(configuration, namespace, account string) {
 	c.t.Helper()
 	// One place for all: no other program of the cluster reads it.
-	const place = "/run/secrets/kubernetes.io/serviceaccount"
+	const place = "/var/run/secrets/kubernetes.io/serviceaccount"
 	authority, err := os.ReadFile(c.pki("ca.crt"))
 	if err != nil {
 		c.t.Fatal(err)
@@ -28,7 +28,7 @@ func (c *Cluster) StartPrometheus(configuration, namespace, account string) {
 	writeFile(c.t, filepath.Join(place, "namespace"), namespace)
 	writeFile(c.t, filepath.Join(place, "token"), c.token(namespace, account))
 	host, port, _ := strings.Cut(apiServer, ":")
-	c.start("prometheus", []string{"KUBERNETES_SERVICE_HOST=" + host, "KUBERNETES_SERVICE_PORT=" + port}, c.programs["prometheus"],
+	c.start("prometheus", []string{"KUBERNETES_SERVICE_HOST=" + host, "KUBERNETES_SERVICE_PORT=" + port}, c.programs+"/prometheus",
 		"--config.file="+configuration, "--storage.tsdb.path="+filepath.Join(c.dir, "prometheus"), "--web.listen-address="+PrometheusAddress)
 	c.Wait("Prometheus", time.Minute, func() error { return answers("http://" + PrometheusAddress + "/-/ready") })
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"time"
+
+	"gpusignal/test/e2e/machine"
 )
 
 // Sockets of containerd, and the name of the image that holds a pod's namespaces.
@@ -18,16 +20,16 @@ func (c *Cluster) startNode() {
 	c.t.Helper()
 	networks, config := filepath.Join(c.dir, "cni"), filepath.Join(c.dir, "containerd.toml")
 	writeFile(c.t, filepath.Join(networks, "10-pods.conflist"), network)
-	writeFile(c.t, config, fmt.Sprintf(containerdConfig, networks))
-	c.start("containerd", nil, "/usr/bin/containerd", "--config="+config)
+	writeFile(c.t, config, fmt.Sprintf(containerdConfig, machine.NetworkPlugins(), networks))
+	c.start("containerd", nil, "containerd", "--config="+config)
 	c.Wait("containerd", time.Minute, func() error { _, err := c.ctr("version"); return err })
-	c.Import(Image{Name: pauseImage, Files: map[string]string{"/pause": c.pause}, Entrypoint: []string{"/pause"}})
+	c.Import(Image{Name: pauseImage, Files: map[string]string{"/pause": c.programs + "/pause"}, Entrypoint: []string{"/pause"}})
 
 	resolve, settings := filepath.Join(c.dir, "resolv.conf"), filepath.Join(c.dir, "kubelet.yaml")
 	writeFile(c.t, resolve, "")
 	writeFile(c.t, settings, fmt.Sprintf(kubeletConfig, c.ca.dir, resolve))
 	user := c.ca.kubeconfig(c.t, "kubelet-user", pkix.Name{CommonName: "system:node:" + Node, Organization: []string{"system:nodes"}})
-	c.start("kubelet", nil, c.programs["kubelet"], "--config="+settings, "--kubeconfig="+user, "--hostname-override="+Node, "--node-ip="+nodeIP)
+	c.start("kubelet", nil, c.programs+"/kubelet", "--config="+settings, "--kubeconfig="+user, "--hostname-override="+Node, "--node-ip="+nodeIP)
 	c.Wait("the node to be ready", 2*time.Minute, func() error {
 		_, err := c.Kubectl("wait", "--for=condition=Ready", "node/"+Node, "--timeout=1s")
 		return err
@@ -36,7 +38,7 @@ func (c *Cluster) startNode() {
 
 // ctr is containerd's own client, in the namespace of the kubelet.
 func (c *Cluster) ctr(args ...string) (string, error) {
-	return run("", "/usr/bin/ctr", append([]string{"--address", containerd, "--namespace", "k8s.io"}, args...)...)
+	return run("", "ctr", append([]string{"--address", containerd, "--namespace", "k8s.io"}, args...)...)
 }
 
 const containerdConfig = `version = 2
@@ -47,11 +49,12 @@ const containerdConfig = `version = 2
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "` + pauseImage + `"
   stream_server_address = "127.0.0.1"
+  disable_apparmor = true # its profile would stay in the kernel
   # Without CAP_SYS_RESOURCE runc may not lower an oom_score_adj, and dies of it.
   restrict_oom_score_adj = true
   [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = "/usr/lib/cni"
-    conf_dir = "%[1]s"
+    bin_dir = "%[1]s"
+    conf_dir = "%[2]s"
   [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
     runtime_type = "io.containerd.runc.v2"
     [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
@@ -67,6 +70,7 @@ const network = `{"cniVersion": "0.4.0", "name": "pods", "plugins": [
 const kubeletConfig = `apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
 failCgroupV1: false
+cgroupRoot: ` + machine.CgroupRoot + `
 failSwapOn: false
 cgroupDriver: cgroupfs
 containerRuntimeEndpoint: unix://` + containerd + `

@@ -115,19 +115,14 @@ func newKey(t testing.TB) *ecdsa.PrivateKey {
 func (a *authority) kubeconfig(t testing.TB, name string, subject pkix.Name) string {
 	t.Helper()
 	a.issue(t, name, subject)
-	return a.kubeconfigFor(t, name, fmt.Sprintf("{client-certificate: %[1]s/%[2]s.crt, client-key: %[1]s/%[2]s.key}", a.dir, name))
-}
-
-func (a *authority) kubeconfigFor(t testing.TB, name, user string) string {
-	t.Helper()
 	path := filepath.Join(a.dir, name+".kubeconfig")
 	writeFile(t, path, fmt.Sprintf(`apiVersion: v1
 kind: Config
-clusters: [{name: e2e, cluster: {server: "https://%s", certificate-authority: %s/ca.crt}}]
-users: [{name: me, user: %s}]
+clusters: [{name: e2e, cluster: {server: "https://%[1]s", certificate-authority: %[2]s/ca.crt}}]
+users: [{name: me, user: {client-certificate: %[2]s/%[3]s.crt, client-key: %[2]s/%[3]s.key}}]
 contexts: [{name: e2e, context: {cluster: e2e, user: me}}]
 current-context: e2e
-`, apiServer, a.dir, user))
+`, apiServer, a.dir, name))
 	return path
 }
 

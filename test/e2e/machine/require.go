@@ -7,79 +7,83 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 var errNotRoot = errors.New("the real stack needs root: it makes namespaces, cgroups and containers; run: sudo make e2e")
 
-// need is a file that the tests need and the Debian package that has it.
-type need struct{ file, pkg string }
-
-func needs() []need {
-	return []need{
-		{"/usr/bin/containerd", "containerd"},
-		{"/usr/bin/ctr", "containerd"},
-		{"/usr/sbin/runc", "runc"},
-		{"/usr/lib/cni/bridge", "containernetworking-plugins"},
-		{"/usr/sbin/ip", "iproute2"},
-		{"/usr/bin/gcc", "gcc"},
+// programs that the tests need, each with the Debian package that has it; the first plugin of the container network's stands for
+// all of them.
+func needs() [][2]string {
+	return [][2]string{
+		{"containerd", "containerd"},
+		{"ctr", "containerd"},
+		{"runc", "runc"},
+		{"bridge", "containernetworking-plugins"},
+		{"ip", "iproute2"},
+		{"gcc", "gcc"},
+		{"ldd", "libc-bin"},
 	}
 }
 
-// Require says what the machine lacks, and installs the packages it lacks where apt-get can.
+// NetworkPlugins is the folder of the container network's plugins: Debian's, Fedora's, or that of the project's own releases.
+func NetworkPlugins() string {
+	for _, folder := range []string{"/usr/lib/cni", "/usr/libexec/cni", "/opt/cni/bin"} {
+		if _, err := os.Stat(filepath.Join(folder, "bridge")); err == nil {
+			return folder
+		}
+	}
+	return ""
+}
+
+// Require says what the machine lacks, and installs the packages it lacks where apt-get can do so without removing others.
 func Require() error {
 	if os.Geteuid() != 0 {
 		return errNotRoot
 	}
-	if pid := running("kubelet"); pid != "" {
-		return fmt.Errorf("a kubelet runs on this machine (process %s): the tests start their own and cannot run beside it", pid)
+	probe := exec.Command("true")
+	probe.SysProcAttr = &syscall.SysProcAttr{Cloneflags: namespaces}
+	if err := probe.Run(); err != nil {
+		return fmt.Errorf("the real stack makes namespaces, which this root may not: %w", err)
 	}
-	if missing := missing(); len(missing) > 0 {
-		if err := install(missing); err != nil {
-			return err
-		}
+	if programs, packages := missing(); len(packages) > 0 {
+		return install(programs, packages)
 	}
 	return nil
 }
 
-// missing packages, each once.
-func missing() []string {
-	var packages []string
+// missing programs, and the packages they are in, each once.
+func missing() (programs, packages []string) {
 	seen := make(map[string]bool)
-	for _, n := range needs() {
-		if _, err := os.Stat(n.file); err != nil && !seen[n.pkg] {
-			seen[n.pkg] = true
-			packages = append(packages, n.pkg)
+	for _, need := range needs() {
+		_, err := exec.LookPath(need[0])
+		if err == nil || need[0] == "bridge" && NetworkPlugins() != "" {
+			continue
+		}
+		programs = append(programs, need[0])
+		if !seen[need[1]] {
+			seen[need[1]] = true
+			packages = append(packages, need[1])
 		}
 	}
-	return packages
+	return programs, packages
 }
 
-func install(packages []string) error {
-	list := strings.Join(packages, " ")
+func install(programs, packages []string) error {
+	lacks := fmt.Sprintf("missing here: %s (Debian's packages: %s)", strings.Join(programs, ", "), strings.Join(packages, " "))
 	if _, err := exec.LookPath("apt-get"); err != nil {
-		return fmt.Errorf("missing here: %s; install them as your system does (there is no apt-get)", list)
+		return fmt.Errorf("%s; install them as your system does", lacks)
 	}
-	fmt.Fprintln(os.Stderr, "e2e: installing", list)
-	for _, args := range [][]string{{"update"}, append([]string{"install", "-y", "--no-install-recommends"}, packages...)} {
+	fmt.Fprintln(os.Stderr, "e2e: installing", strings.Join(packages, " "))
+	for _, args := range [][]string{{"update"}, append([]string{"install", "-y", "--no-remove", "--no-install-recommends"}, packages...)} {
 		cmd := exec.Command("apt-get", args...)
 		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
 		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("missing here: %s; apt-get %s: %w\n%s", list, args[0], err, out)
+			return fmt.Errorf("%s; apt-get %s: %w\n%s", lacks, args[0], err, out)
 		}
 	}
-	if still := missing(); len(still) > 0 {
-		return fmt.Errorf("missing here, also after apt-get install: %s", strings.Join(still, " "))
+	if still, _ := missing(); len(still) > 0 {
+		return fmt.Errorf("missing here, also after apt-get install: %s", strings.Join(still, ", "))
 	}
 	return nil
-}
-
-// running returns the process of a program, or nothing.
-func running(name string) string {
-	names, _ := filepath.Glob("/proc/[0-9]*/comm")
-	for _, path := range names {
-		if comm, err := os.ReadFile(path); err == nil && strings.TrimSpace(string(comm)) == name {
-			return filepath.Base(filepath.Dir(path))
-		}
-	}
-	return ""
 }

@@ -3,7 +3,6 @@ package machine
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -12,15 +11,19 @@ import (
 	"time"
 )
 
-// state is what of the machine the tests could leave changed, by kind: what is there, and in a word what it is.
+// state is what the tests could leave on the machine, or change of it, by kind.
 type state map[string]map[string]string
 
-// look reads the state of the machine.
-func look() (state, error) {
+// look reads what is on the machine of a run: mounts of its folder, processes in its namespaces or its cgroup, its cgroups; and
+// the kernel's settings and folders that it covers for itself.
+func look(run string, namespaces []string) (state, error) {
 	s := make(state)
 	for kind, read := range map[string]func() (map[string]string, error){
-		"mount": readMounts, "cgroup": readCgroups, "namespace": readNamespaces, "network link": readLinks,
-		"kernel setting": readSettings, "folder": readFolders,
+		"mount":          func() (map[string]string, error) { return readMounts(run) },
+		"process":        func() (map[string]string, error) { return readProcesses(namespaces) },
+		"cgroup":         readCgroups,
+		"kernel setting": readSettings,
+		"folder":         readFolders,
 	} {
 		found, err := read()
 		if err != nil {
@@ -31,11 +34,12 @@ func look() (state, error) {
 	return s, nil
 }
 
-// compare says what is different now. Processes that end take a moment to be gone from /proc, so it looks again for a while.
-func (s state) compare() error {
+// compare says what is different after a run in the given namespaces. Processes that end take a moment to be gone from /proc, so
+// it looks for a while.
+func (s state) compare(run string, namespaces []string) error {
 	var differences error
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
-		now, err := look()
+		now, err := look(run, namespaces)
 		if err != nil {
 			return err
 		}
@@ -52,13 +56,12 @@ func (s state) differences(now state) error {
 		for _, name := range slices.Sorted(maps.Keys(now[kind])) {
 			if was, ok := s[kind][name]; !ok {
 				all = append(all, fmt.Errorf("new %s %s %s", kind, name, now[kind][name]))
-			} else if was != now[kind][name] && kind != "namespace" {
+			} else if was != now[kind][name] {
 				all = append(all, fmt.Errorf("%s %s: %q before, %q now", kind, name, was, now[kind][name]))
 			}
 		}
 		for _, name := range slices.Sorted(maps.Keys(s[kind])) {
-			// Those of other programs end when they do.
-			if _, ok := now[kind][name]; !ok && kind != "namespace" && kind != "cgroup" {
+			if _, ok := now[kind][name]; !ok {
 				all = append(all, fmt.Errorf("%s %s is gone", kind, name))
 			}
 		}
@@ -66,80 +69,57 @@ func (s state) differences(now state) error {
 	return errors.Join(all...)
 }
 
-func readMounts() (map[string]string, error) {
+// readMounts returns the mounts that have to do with a run's folder.
+func readMounts(run string) (map[string]string, error) {
 	table, err := os.ReadFile("/proc/self/mounts")
 	if err != nil {
 		return nil, err
 	}
 	mounts := make(map[string]string)
 	for line := range strings.Lines(string(table)) {
-		if fields := strings.Fields(line); len(fields) > 2 {
-			mounts[fields[1]] += fields[0] + " " + fields[2] + ";"
+		if strings.Contains(line, run) {
+			mounts[strings.TrimSpace(line)] = ""
 		}
 	}
 	return mounts, nil
 }
 
-// cgroupRoot is where the hierarchies of cgroup v1, or the one of v2, are mounted.
-const cgroupRoot = "/sys/fs/cgroup"
+// kinds of namespaces that a process left behind would be seen by.
+func kinds() []string { return []string{"net", "mnt", "pid"} }
 
-// readCgroups returns the cgroups without processes: none of the tests' processes is left where others' may be.
-func readCgroups() (map[string]string, error) {
-	cgroups := make(map[string]string)
-	err := filepath.WalkDir(cgroupRoot, func(path string, entry fs.DirEntry, err error) error {
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			return nil
-		case err != nil:
-			return err
-		case entry.IsDir():
-			if processes, err := os.ReadFile(filepath.Join(path, "cgroup.procs")); err == nil && len(processes) == 0 {
-				cgroups[path] = ""
-			}
+// namespacesOf a process.
+func namespacesOf(pid int) []string {
+	var ids []string
+	for _, kind := range kinds() {
+		if id, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/%s", pid, kind)); err == nil {
+			ids = append(ids, id)
 		}
-		return nil
-	})
-	return cgroups, err
+	}
+	return ids
 }
 
-// readNamespaces returns the namespaces of the processes that live in another process namespace than this one, and of what has a
-// name: all of the tests' processes live in such, and cannot leave them.
-func readNamespaces() (map[string]string, error) {
-	ours, err := os.Readlink("/proc/self/ns/pid")
+// readProcesses returns the processes that live in one of the given namespaces or in CgroupRoot. Containers have namespaces of
+// their own, but they are in the cgroup; all others of a run are in its namespaces, which they cannot leave.
+func readProcesses(namespaces []string) (map[string]string, error) {
+	paths, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
 		return nil, err
 	}
-	processes, err := filepath.Glob("/proc/[0-9]*")
-	if err != nil {
-		return nil, err
-	}
-	namespaces := make(map[string]string)
-	for _, process := range processes {
+	processes := make(map[string]string)
+	for _, path := range paths {
 		// A process may have ended since.
-		if id, err := os.Readlink(filepath.Join(process, "ns", "pid")); err != nil || id == ours {
-			continue
+		cgroup, _ := os.ReadFile(filepath.Join(path, "cgroup"))
+		theirs := strings.Contains(string(cgroup), CgroupRoot)
+		for _, kind := range kinds() {
+			id, err := os.Readlink(filepath.Join(path, "ns", kind))
+			theirs = theirs || err == nil && slices.Contains(namespaces, id)
 		}
-		name, _ := os.ReadFile(filepath.Join(process, "comm"))
-		for _, kind := range []string{"net", "mnt", "pid"} {
-			if id, err := os.Readlink(filepath.Join(process, "ns", kind)); err == nil {
-				namespaces[id] = fmt.Sprintf("(process %s, %s)", filepath.Base(process), strings.TrimSpace(string(name)))
-			}
+		if theirs {
+			name, _ := os.ReadFile(filepath.Join(path, "comm"))
+			processes[filepath.Base(path)] = strings.TrimSpace(string(name))
 		}
 	}
-	named, err := filepath.Glob("/run/netns/*")
-	for _, name := range named {
-		namespaces[name] = ""
-	}
-	return namespaces, err
-}
-
-func readLinks() (map[string]string, error) {
-	links := make(map[string]string)
-	entries, err := os.ReadDir("/sys/class/net")
-	for _, entry := range entries {
-		links[entry.Name()] = ""
-	}
-	return links, err
+	return processes, nil
 }
 
 func readSettings() (map[string]string, error) {
@@ -157,36 +137,13 @@ func readSettings() (map[string]string, error) {
 // readFolders returns which of the folders exist that Kubernetes' parts would write into.
 func readFolders() (map[string]string, error) {
 	folders := make(map[string]string)
+	home, err := os.UserHomeDir()
 	for _, path := range []string{
-		"/var/lib/kubelet", "/var/lib/cni", "/var/lib/containerd", "/var/log/pods", "/var/log/containers", "/run/containerd", "/run/netns",
+		"/var/lib/kubelet", "/var/lib/cni", "/var/log/pods", "/var/log/containers", "/run/netns", home + "/.kube/cache",
 	} {
 		if _, err := os.Stat(path); err == nil {
 			folders[path] = ""
 		}
 	}
-	return folders, nil
-}
-
-// removeCgroups removes the cgroups that the kubelet of the tests has made. That there is no other, Require has seen to.
-func removeCgroups() error {
-	var last error
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
-		cgroups, err := readCgroups()
-		if err != nil {
-			return err
-		}
-		last = nil
-		for _, path := range slices.Backward(slices.Sorted(maps.Keys(cgroups))) {
-			if !strings.Contains(path, "/kubepods") {
-				continue
-			}
-			if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				last = err
-			}
-		}
-		if last == nil {
-			return nil
-		}
-	}
-	return last
+	return folders, err
 }

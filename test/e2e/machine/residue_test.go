@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"os"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -8,32 +9,16 @@ import (
 )
 
 func TestDifferences(t *testing.T) {
-	before := state{
-		"mount":          {"/": "/dev/vda ext4;", "/proc": "proc proc;"},
-		"cgroup":         {"/sys/fs/cgroup/cpu": ""},
-		"namespace":      {"net:[1]": "(process 7, browser)"},
-		"kernel setting": {"/proc/sys/kernel/panic": "0"},
-	}
+	before := state{"mount": {"tmpfs /x": ""}, "process": {}, "kernel setting": {"/proc/sys/kernel/panic": "0"}}
 	for name, c := range map[string]struct {
 		now  state
 		want []string // of each difference a part
 	}{
 		"as it was": {before, nil},
-		"another program's namespace and cgroup ended": {state{
-			"mount": before["mount"], "kernel setting": before["kernel setting"], "cgroup": {}, "namespace": {},
-		}, nil},
 		"everything is left": {state{
-			"mount":          {"/": "/dev/vda ext4;", "/proc": "proc proc;", "/var/lib/kubelet/pods/x": "tmpfs tmpfs;"},
-			"cgroup":         {"/sys/fs/cgroup/cpu": "", "/sys/fs/cgroup/cpu/kubepods": ""},
-			"namespace":      {"net:[1]": "(process 7, browser)", "net:[2]": "(process 9, pause)"},
-			"kernel setting": {"/proc/sys/kernel/panic": "10"},
-		}, []string{
-			"new cgroup /sys/fs/cgroup/cpu/kubepods", `kernel setting /proc/sys/kernel/panic: "0" before, "10" now`,
-			"new mount /var/lib/kubelet/pods/x", "new namespace net:[2] (process 9, pause)",
-		}},
-		"a mount was taken away": {state{
-			"mount": {"/": "/dev/vda ext4;"}, "cgroup": before["cgroup"], "namespace": before["namespace"], "kernel setting": before["kernel setting"],
-		}, []string{"mount /proc is gone"}},
+			"mount": {"tmpfs /x": "", "overlay /y": ""}, "process": {"9": "pause"}, "kernel setting": {"/proc/sys/kernel/panic": "10"},
+		}, []string{`kernel setting /proc/sys/kernel/panic: "0" before, "10" now`, "new mount overlay /y", "new process 9 pause"}},
+		"a mount was taken away": {state{"kernel setting": before["kernel setting"]}, []string{"mount tmpfs /x is gone"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []string
@@ -52,28 +37,20 @@ func TestDifferences(t *testing.T) {
 	}
 }
 
-// TestLookSeesAProcessInItsNamespaces starts what the tests could leave behind.
-func TestLookSeesAProcessInItsNamespaces(t *testing.T) {
-	before, err := look()
-	if err != nil {
-		t.Fatal(err)
-	}
+// TestAProcessLeftBehindIsSeen starts what the tests could leave behind, and ends it.
+func TestAProcessLeftBehindIsSeen(t *testing.T) {
 	cmd := exec.Command("cat")
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWPID | syscall.CLONE_NEWNS}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: namespaces}
 	if err := cmd.Start(); err != nil {
 		t.Skipf("cannot make namespaces: %v", err)
 	}
-	now, err := look()
-	if err != nil {
-		t.Fatal(err)
-	}
-	left := before.differences(now)
-	if left == nil || strings.Count(left.Error(), "cat") != 3 {
-		t.Errorf("a process in three namespaces of its own: differences %v", left)
+	theirs := namespacesOf(cmd.Process.Pid)
+	if processes, err := readProcesses(theirs); err != nil || len(processes) != 1 {
+		t.Errorf("processes in %v: %v, %v; want the one", theirs, processes, err)
 	}
 	if err := in.Close(); err != nil {
 		t.Fatal(err)
@@ -81,7 +58,34 @@ func TestLookSeesAProcessInItsNamespaces(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	if err := before.compare(); err != nil {
-		t.Errorf("after it has ended: %v", err)
+	if processes, err := readProcesses(theirs); err != nil || len(processes) != 0 {
+		t.Errorf("after its end, processes in %v: %v, %v; want none", theirs, processes, err)
+	}
+}
+
+func TestCgroups(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root makes cgroups")
+	}
+	if found, err := readCgroups(); err != nil || len(found) > 0 {
+		t.Skipf("another run's cgroups: %v, %v", found, err)
+	}
+	if err := makeCgroups(); err != nil {
+		t.Fatal(err)
+	}
+	found, err := readCgroups()
+	if err != nil || len(found) == 0 {
+		t.Errorf("cgroups made: %v, %v", found, err)
+	}
+	for path := range found {
+		if err := os.MkdirAll(path+"/kubepods/pod1", 0o755); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := removeCgroups(); err != nil {
+		t.Error(err)
+	}
+	if found, err := readCgroups(); err != nil || len(found) > 0 {
+		t.Errorf("cgroups left: %v, %v", found, err)
 	}
 }
