@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 )
@@ -48,15 +49,18 @@ func all() []program {
 	}
 }
 
-// Build builds every program that the user's cache does not hold yet and returns their paths by name. source is the folder of
-// this package. What it does is told on log: a build from nothing takes some half an hour of CPU time.
-func Build(ctx context.Context, source string, log io.Writer) (map[string]string, error) {
+// Build builds the named programs, or all for none, that the user's cache does not hold yet and returns their paths by name. source
+// is the folder of this package. What it does is told on log: a build of all from nothing takes some half an hour of CPU time.
+func Build(ctx context.Context, source string, log io.Writer, names ...string) (map[string]string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return nil, fmt.Errorf("find a folder to build into: %w", err)
 	}
 	paths := make(map[string]string)
 	for _, p := range all() {
+		if len(names) > 0 && !slices.Contains(names, p.name) {
+			continue
+		}
 		key, err := p.key(source)
 		if err != nil {
 			return nil, err
@@ -76,7 +80,7 @@ func Build(ctx context.Context, source string, log io.Writer) (map[string]string
 	return paths, nil
 }
 
-// key changes with whatever changes the program.
+// key changes with the versions, the flags, and the toolchain.
 func (p program) key(source string) (string, error) {
 	hash := sha256.New()
 	for _, name := range []string{"go.mod", "go.sum"} {
@@ -86,7 +90,7 @@ func (p program) key(source string) (string, error) {
 		}
 		hash.Write(content)
 	}
-	fmt.Fprint(hash, p.flags, runtime.Version(), runtime.GOARCH)
+	fmt.Fprint(hash, p.path, p.flags, runtime.Version(), runtime.GOARCH)
 	return hex.EncodeToString(hash.Sum(nil))[:12], nil
 }
 
@@ -99,7 +103,7 @@ func (p program) build(ctx context.Context, source, path string, log io.Writer) 
 	args := append([]string{"build", "-trimpath", "-buildvcs=false", "-mod=readonly", "-o", next}, p.flags...)
 	cmd := exec.CommandContext(ctx, "go", append(args, p.path)...)
 	cmd.Dir = filepath.Join(source, p.module)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off", "GOARCH="+runtime.GOARCH, "GOOS="+runtime.GOOS)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("build %s: %w", p.name, err)
