@@ -109,12 +109,24 @@ func TestNamesAreThoseOfTheContract(t *testing.T) {
 	}
 }
 
-// Of /metrics Prometheus leaves out what it reads from /signals, and nothing else.
-func TestPrometheusReadsEachFamilyOnce(t *testing.T) {
+// A scrape is how Prometheus reads a page of gpusignal.
+type scrape struct {
+	Job, Path, Interval, Timeout string
+	HonorLabels                  bool
+	Dropped                      []string // by their names, each a regular expression
+}
+
+// jobs returns the scrapes of prometheus.yml.
+func jobs(t *testing.T) []scrape {
+	t.Helper()
 	var config struct {
 		Jobs []struct {
-			Path  string `yaml:"metrics_path"`
-			Rules []struct {
+			Name     string `yaml:"job_name"`
+			Path     string `yaml:"metrics_path"`
+			Interval string `yaml:"scrape_interval"`
+			Timeout  string `yaml:"scrape_timeout"`
+			Honor    bool   `yaml:"honor_labels"`
+			Rules    []struct {
 				Action string   `yaml:"action"`
 				Source []string `yaml:"source_labels"`
 				Regex  string   `yaml:"regex"`
@@ -124,19 +136,93 @@ func TestPrometheusReadsEachFamilyOnce(t *testing.T) {
 	if err := yaml.Unmarshal([]byte(read(t, "prometheus/prometheus.yml")), &config); err != nil {
 		t.Fatal(err)
 	}
+	var scrapes []scrape
+	for _, job := range config.Jobs {
+		s := scrape{Job: job.Name, Path: job.Path, Interval: job.Interval, Timeout: job.Timeout, HonorLabels: job.Honor}
+		for _, rule := range job.Rules {
+			s.Dropped = append(s.Dropped, droppedName(t, rule.Action, rule.Source, rule.Regex))
+		}
+		scrapes = append(scrapes, s)
+	}
+	return scrapes
+}
+
+// endpoints returns the scrapes of podmonitor.yaml. Its job is the one that a relabeling sets.
+func endpoints(t *testing.T) []scrape {
+	t.Helper()
+	type rule struct {
+		Action      string   `yaml:"action"`
+		Source      []string `yaml:"sourceLabels"`
+		Regex       string   `yaml:"regex"`
+		Target      string   `yaml:"targetLabel"`
+		Replacement string   `yaml:"replacement"`
+	}
+	var monitor struct {
+		Spec struct {
+			Endpoints []struct {
+				Path        string `yaml:"path"`
+				Interval    string `yaml:"interval"`
+				Timeout     string `yaml:"scrapeTimeout"`
+				Honor       bool   `yaml:"honorLabels"`
+				TargetRules []rule `yaml:"relabelings"`
+				MetricRules []rule `yaml:"metricRelabelings"`
+			} `yaml:"podMetricsEndpoints"`
+		} `yaml:"spec"`
+	}
+	if err := yaml.Unmarshal([]byte(read(t, "prometheus/podmonitor.yaml")), &monitor); err != nil {
+		t.Fatal(err)
+	}
+	var scrapes []scrape
+	for _, endpoint := range monitor.Spec.Endpoints {
+		s := scrape{Path: endpoint.Path, Interval: endpoint.Interval, Timeout: endpoint.Timeout, HonorLabels: endpoint.Honor}
+		var removed []string
+		for _, rule := range endpoint.TargetRules {
+			if rule.Target == "job" {
+				s.Job = rule.Replacement
+			}
+			if rule.Action == "labeldrop" {
+				removed = strings.Split(rule.Regex, "|")
+			}
+		}
+		for _, label := range []string{"namespace", "pod", "container"} {
+			if !slices.Contains(removed, label) {
+				t.Errorf("%s: the target keeps the operator's label %s, which our series have too", endpoint.Path, label)
+			}
+		}
+		for _, rule := range endpoint.MetricRules {
+			s.Dropped = append(s.Dropped, droppedName(t, rule.Action, rule.Source, rule.Regex))
+		}
+		scrapes = append(scrapes, s)
+	}
+	return scrapes
+}
+
+func droppedName(t *testing.T, action string, source []string, regex string) string {
+	t.Helper()
+	if action != "drop" || !slices.Equal(source, []string{"__name__"}) {
+		t.Fatalf("this test does not know the rule %s of %q by %s", action, source, regex)
+	}
+	return regex
+}
+
+func TestThePodMonitorIsTheJobs(t *testing.T) {
+	if diff := cmp.Diff(jobs(t), endpoints(t)); diff != "" {
+		t.Errorf("prometheus.yml and podmonitor.yaml scrape differently (-jobs +endpoints):\n%s", diff)
+	}
+}
+
+// Of /metrics Prometheus leaves out what it reads from /signals, and nothing else.
+func TestPrometheusReadsEachFamilyOnce(t *testing.T) {
 	known := families(t)
 	got := make(map[string][]string)
-	for _, job := range config.Jobs {
+	for _, s := range jobs(t) {
 		for _, name := range slices.Sorted(maps.Keys(known)) {
-			kept := job.Path == "/metrics" || known[name]
-			for _, rule := range job.Rules {
-				if rule.Action != "drop" || !slices.Equal(rule.Source, []string{"__name__"}) {
-					t.Fatalf("this test does not know the rule %+v", rule)
-				}
-				kept = kept && !regexp.MustCompile("^(?s:"+rule.Regex+")$").MatchString(name)
+			kept := s.Path == "/metrics" || known[name]
+			for _, regex := range s.Dropped {
+				kept = kept && !regexp.MustCompile("^(?s:"+regex+")$").MatchString(name)
 			}
 			if kept {
-				got[name] = append(got[name], job.Path)
+				got[name] = append(got[name], s.Path)
 			}
 		}
 	}

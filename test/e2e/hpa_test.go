@@ -6,12 +6,13 @@ import (
 )
 
 // The load. A request computes for 100 ms, one at a time in each server. By Pollaczek and Khinchine the requests wait, in the
-// mean, 13 ms in two servers at the light rate, and at the heavy one 105 ms in two servers, 42 ms in three, 26 ms in four; the
+// mean, 13 ms in two servers at the light rate, and 105 ms at the heavy one; the lasting rate keeps four servers busy: 45 ms. The
 // autoscaler's target is 50 ms.
 const (
 	service     = 100 * time.Millisecond
 	light       = 4.0  // requests per second, of all clients together
 	heavy       = 13.0 // requests per second
+	lasting     = 18.0 // requests per second
 	target      = 50 * time.Millisecond
 	minReplicas = 2
 )
@@ -50,9 +51,11 @@ func TestTheWellKnownHPAScales(t *testing.T) {
 	s.show("scaled out %v after the step of load", since(stepped))
 	s.Wait("a GPU and a signal for every replica", 2*time.Minute, s.everyReplicaCounts)
 	s.show("every replica has a GPU and a signal, %v after the step of load", since(stepped))
-	s.hold("heavy load, past the stabilisation", time.Until(scaled.Add(downscale+2*syncPeriod)), minReplicas+1, gpus)
-	s.show("the load goes on, and so do the replicas, %v after they were added", since(scaled))
+	s.load.SetRate(lasting)
+	s.hold("lasting load, past the stabilisation", time.Until(scaled.Add(downscale+2*syncPeriod)), minReplicas+1, gpus)
+	s.show("%v requests/s, and the replicas are there, %v after they were added", lasting, since(scaled))
 	s.lost()
+	s.Wait("the autoscaler to ask for more replicas than the least once more", time.Minute, s.asksForMore)
 
 	s.load.SetRate(light)
 	fell := time.Now()
@@ -60,7 +63,7 @@ func TestTheWellKnownHPAScales(t *testing.T) {
 	s.Wait("fewer replicas", downscale+2*time.Minute, s.scaledIn)
 	took := time.Since(fell)
 	s.show("back at %d replicas %v after the load fell", minReplicas, since(fell))
-	// A sync before the fall, at most a period ago, still asked for more.
+	// The last sync before the fall, at most a period before it, asked for more.
 	if took < downscale-syncPeriod {
 		t.Errorf("replicas were taken away %v after the load fell, the stabilisation is %v", took, downscale)
 	}

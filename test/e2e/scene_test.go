@@ -19,6 +19,7 @@ type scene struct {
 	t       *testing.T
 	load    *load.Load
 	pages   *pages
+	stalls  *stalls
 	started time.Time
 	agreement
 }
@@ -27,7 +28,10 @@ type scene struct {
 func newScene(t *testing.T) *scene {
 	t.Helper()
 	s := &scene{t: t, started: time.Now(), Cluster: startCluster(t, downscale)}
+	s.untold, s.stalled = make(map[sample]bool), make(map[sample]bool)
 	s.logf("the node is ready")
+	s.MustKubectl("create", "namespace", "monitoring")
+	s.MustKubectl("-n", "monitoring", "create", "serviceaccount", "prometheus")
 	s.Apply(read(t, root+"/examples/prometheus/rbac.yaml"))
 	s.StartPrometheus(root+"/examples/prometheus/prometheus.yml", "monitoring", "prometheus")
 	startAdapter(t, s.Cluster)
@@ -43,6 +47,7 @@ func newScene(t *testing.T) *scene {
 	if err != nil || len(daemons) != 1 {
 		t.Fatalf("pods of the daemon: %v, %v; want one", daemons, err)
 	}
+	s.stalls = watchStalls(t)
 	s.pages = watchPages(t, net.JoinHostPort(daemons[0].Status.PodIP, "9478"))
 	s.MustKubectl("-n", "models", "apply", "--dry-run=server", "-f", root+"/examples/hpa/model-server.yaml")
 	s.send()

@@ -30,20 +30,40 @@ func (s *scene) scaledIn() error {
 	return err
 }
 
-// known says that the autoscaler has a value of the signal.
-func (s *scene) known() error {
+// seen is the mean of the signal that the autoscaler saw at its last sync, and over how many replicas.
+func (s *scene) seen() (mean time.Duration, replicas int, err error) {
 	var hpa struct {
 		Status struct {
-			CurrentMetrics []struct {
+			CurrentReplicas int
+			CurrentMetrics  []struct {
 				Pods struct{ Current struct{ AverageValue string } }
 			}
 		}
 	}
 	if err := s.API("/apis/autoscaling/v2/namespaces/models/horizontalpodautoscalers/model-server-hpa", &hpa); err != nil {
-		return err
+		return 0, 0, err
 	}
 	if len(hpa.Status.CurrentMetrics) != 1 || hpa.Status.CurrentMetrics[0].Pods.Current.AverageValue == "" {
-		return errors.New("<unknown>")
+		return 0, 0, errors.New("<unknown>")
+	}
+	mean, err = nanoseconds(hpa.Status.CurrentMetrics[0].Pods.Current.AverageValue)
+	return mean, hpa.Status.CurrentReplicas, err
+}
+
+// known says that the autoscaler has a value of the signal.
+func (s *scene) known() error {
+	_, _, err := s.seen()
+	return err
+}
+
+// asksForMore says that the autoscaler's last sync asked for more replicas than the least: replicas x mean / target, rounded up.
+func (s *scene) asksForMore() error {
+	mean, replicas, err := s.seen()
+	if err != nil {
+		return err
+	}
+	if asked := float64(replicas) * float64(mean) / float64(target); asked < minReplicas+0.2 {
+		return fmt.Errorf("it asks for %.1f", asked)
 	}
 	return nil
 }
