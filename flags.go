@@ -19,12 +19,19 @@ const (
 	commandCheck = "check"
 )
 
-// The floors of the sampling flags: below them a reading repeats the last one, or costs the workload more than it tells.
+// The limits of the sampling flags. Below the floors a reading repeats the last one, or costs the workload more than it tells;
+// the driver's ring of utilisation samples holds ten seconds, so what is read later has lost some.
 const (
-	floorInterval     = 10 * time.Millisecond
-	floorSlowInterval = 200 * time.Millisecond
+	floorInterval       = 10 * time.Millisecond
+	floorSlowInterval   = 200 * time.Millisecond
+	ceilingSlowInterval = 10 * time.Second
 	// refresh is how often the driver of a data-centre GPU renews its utilisation.
 	refresh = 100 * time.Millisecond
+	// harmless is the shortest time between slow readings that was seen not to slow a model server down: at 100 ms the
+	// tokens of a decoding server came 2 % later.
+	harmless = time.Second
+	// safe is the longest time between slow readings that leaves room to miss one before the ring wraps.
+	safe = 5 * time.Second
 )
 
 // errHelped says that --help or --version was answered and nothing is left to do.
@@ -47,6 +54,7 @@ type options struct {
 	pods                string
 	endpoints           []string
 	engineInterval      time.Duration
+	detail, dcgm        bool
 }
 
 // parseFlags reads flags and, for each flag, the environment variable GPUSIGNAL_<FLAG>.
@@ -74,7 +82,7 @@ func parseFlags(args []string, stdout, stderr io.Writer) (options, string, error
 	app.Flag("nvml.library", "Path or name of NVML's library.").Default("libnvidia-ml.so.1").StringVar(&o.nvmlLibrary)
 	app.Flag("sample.interval", "Time between readings of memory and utilisation.").
 		Default("100ms").SetValue(&flagValue[time.Duration]{"sample.interval", time.ParseDuration, &o.interval})
-	app.Flag("sample.slow-interval", "Time between readings of power, energy and temperature, and between bookings.").
+	app.Flag("sample.slow-interval", "Time between readings of the ring of utilisation samples, activity, power, energy and bytes, and between bookings.").
 		Default("1s").SetValue(&flagValue[time.Duration]{"sample.slow-interval", time.ParseDuration, &o.slow})
 	app.Flag("signal.window", "Span over which signals are means; at least the scrape interval.").
 		Default("15s").SetValue(&flagValue[time.Duration]{"signal.window", time.ParseDuration, &o.window})
@@ -88,6 +96,11 @@ func parseFlags(args []string, stdout, stderr io.Writer) (options, string, error
 		StringsVar(&o.endpoints)
 	app.Flag("engine.interval", "Time between readings of a model server's page.").
 		Default("2s").SetValue(&flagValue[time.Duration]{"engine.interval", time.ParseDuration, &o.engineInterval})
+
+	app.Flag("collector.detail", "Publish more of each GPU, for who looks into a fault: every clock, throttle reason, unit, engine and driver call.").
+		BoolVar(&o.detail)
+	app.Flag("collector.dcgm", "Publish the default set of dcgm-exporter too, under its names and labels (DCGM_FI_DEV_GPU_UTIL …).").
+		BoolVar(&o.dcgm)
 
 	app.Command(commandRun, "Run the daemon (the default).").Default()
 	app.Command(commandOnce, "Print the page once, after a full window, and end.")
@@ -124,6 +137,8 @@ func (o *options) complete() error {
 		return fmt.Errorf("--sample.interval=%v is below the floor of %v", o.interval, floorInterval)
 	case o.slow < floorSlowInterval:
 		return fmt.Errorf("--sample.slow-interval=%v is below the floor of %v", o.slow, floorSlowInterval)
+	case o.slow >= ceilingSlowInterval:
+		return fmt.Errorf("--sample.slow-interval=%v: the driver keeps utilisation samples for %v, longer intervals lose busy time", o.slow, ceilingSlowInterval)
 	case o.slow < o.interval:
 		return fmt.Errorf("--sample.slow-interval=%v is shorter than --sample.interval=%v", o.slow, o.interval)
 	case o.window < 2*o.slow:
@@ -139,9 +154,15 @@ func (o *options) complete() error {
 // warnings are values that work but do not do what one would think.
 func (o *options) warnings() []string {
 	var out []string
+	warn := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
 	if o.interval < refresh {
-		out = append(out, fmt.Sprintf("--sample.interval=%v: the driver renews utilisation every %v at most; only memory is read more often",
-			o.interval, refresh))
+		warn("--sample.interval=%v: the driver renews utilisation every %v at most; only memory is read more often", o.interval, refresh)
+	}
+	if o.slow < harmless {
+		warn("--sample.slow-interval=%v: calls of the driver hold locks that the workload waits for; below %v they can slow it down", o.slow, harmless)
+	}
+	if o.slow > safe {
+		warn("--sample.slow-interval=%v: the driver keeps utilisation samples for %v; above %v a late reading loses busy time", o.slow, ceilingSlowInterval, safe)
 	}
 	return out
 }

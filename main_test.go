@@ -53,6 +53,8 @@ func TestBadInput(t *testing.T) {
 		{"unknown command", []string{"chekc"}, nil, []string{"unexpected chekc"}},
 		{"not a duration", []string{"--signal.window=15"}, nil, []string{"--signal.window=\"15\"", "GPUSIGNAL_SIGNAL_WINDOW", "missing unit"}},
 		{"interval under the floor", []string{"--sample.interval=1ms"}, nil, []string{"--sample.interval=1ms", "floor of 10ms"}},
+		{"slow interval under the floor", []string{"--sample.slow-interval=100ms"}, nil, []string{"--sample.slow-interval=100ms", "floor of 200ms"}},
+		{"slow interval past the driver's ring", []string{"--sample.slow-interval=10s", "--signal.window=1m"}, nil, []string{"--sample.slow-interval=10s", "lose busy time"}},
 		{"window too short", []string{"--signal.window=1s"}, nil, []string{"--signal.window=1s", "two slow intervals"}},
 		{"environment", nil, map[string]string{"GPUSIGNAL_LOG_LEVEL": "loud"}, []string{"--log.level=\"loud\"", "GPUSIGNAL_LOG_LEVEL", "debug, info, warn, error"}},
 		{"configuration is missing", []string{"--config.file=" + dir + "/none.yaml"}, nil, []string{dir + "/none.yaml", "no such file", "--config.file"}},
@@ -134,5 +136,28 @@ func TestFlagsFromTheEnvironment(t *testing.T) {
 	}
 	if opts.slow.String() != "2s" || !opts.simulate || opts.nodeName != "gpu-7" || command != commandRun {
 		t.Errorf("slow %v, simulate %v, node %q, command %q", opts.slow, opts.simulate, opts.nodeName, command)
+	}
+}
+
+// A value that works but does not do what one would think is warned of, by the flag's name, and the defaults are not.
+func TestWarnings(t *testing.T) {
+	for args, want := range map[string]string{
+		"":                                    "",
+		"--sample.interval=10ms":              "--sample.interval=10ms: the driver renews utilisation every 100ms",
+		"--sample.slow-interval=500ms":        "--sample.slow-interval=500ms: calls of the driver hold locks",
+		"--sample.slow-interval=6s":           "--sample.slow-interval=6s: the driver keeps utilisation samples for 10s",
+		"--collector.detail --collector.dcgm": "",
+		"--sample.interval=1s --sample.slow-interval=5s":     "",
+		"--sample.interval=100ms --sample.slow-interval=1s ": "",
+	} {
+		var out, errs bytes.Buffer
+		opts, _, err := parseFlags(strings.Fields(args), &out, &errs)
+		if err != nil {
+			t.Fatalf("%s: %v", args, err)
+		}
+		got := strings.Join(opts.warnings(), "\n")
+		if !strings.Contains(got, want) || want == "" && got != "" {
+			t.Errorf("%q warns of %q, want %q", args, got, want)
+		}
 	}
 }

@@ -58,9 +58,10 @@ func printCheck(w io.Writer, s *node.Snapshot) error {
 	for _, h := range s.Health {
 		fmt.Fprintf(table, "%s\t%s\t%s\n", h.Source, word(h.Up, "ok", "down"), h.Detail)
 	}
-	fmt.Fprintln(table, "\nGPU\tMODEL\tSTATE\tHELD BY")
-	for _, dev := range s.Devices {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", dev.Device.Label(), dev.Device.Model, word(dev.Down == "", "ok", dev.Down), holders(s, dev.Device.ID))
+	fmt.Fprintln(table, "\nGPU\tMODEL\tSTATE\tHELD BY\tCANNOT TELL")
+	for i := range s.Devices {
+		dev := &s.Devices[i]
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", dev.Device.Label(), dev.Device.Model, state(dev), holders(s, dev.Device.ID), strings.Join(dev.Lacks.Labels(), " "))
 	}
 	fmt.Fprintln(table, "\nSERVER\tPOD\tENGINE\tSTATE")
 	for _, server := range s.Servers {
@@ -68,6 +69,14 @@ func printCheck(w io.Writer, s *node.Snapshot) error {
 			word(server.Fault == "", "ok", server.Fault+": "+server.Detail))
 	}
 	return table.Flush()
+}
+
+// state says how a device fares.
+func state(dev *node.DeviceState) string {
+	if dev.Down == "" && dev.Slowed > 1 {
+		return fmt.Sprintf("ok, read %g times less often: its driver answers slowly", dev.Slowed)
+	}
+	return word(dev.Down == "", "ok", dev.Down)
 }
 
 // holders names the pods that claim a device, or why none does.

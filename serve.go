@@ -133,11 +133,12 @@ func (d *daemon) page(g prometheus.Gatherer) http.Handler {
 	})
 }
 
-// all gathers everything: our families, and those of the process itself.
+// all gathers everything: our families, and those of the process itself. Of the runtime's memory it leaves out 21 series that
+// the resident memory of the process sums up.
 func (d *daemon) all() prometheus.Gatherer {
 	own := prometheus.NewRegistry()
 	own.MustRegister(
-		collectors.NewGoCollector(),
+		collectors.NewGoCollector(collectors.WithGoCollectorMemStatsMetricsDisabled()),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "gpusignal_exporter_config_last_reload_successful",

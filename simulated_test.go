@@ -1,17 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"math"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -33,7 +29,7 @@ func TestOnTheSimulatedNode(t *testing.T) {
 		gpu := label(m.GetLabel(), "gpu_uuid")
 		from, to := first.cut("gpusignal_device_booking_age_seconds", "gpu_uuid", gpu), second.cut("gpusignal_device_booking_age_seconds", "gpu_uuid", gpu)
 		before, _ := first.families.value("gpusignal_device_busy_seconds_total", "gpu_uuid", gpu)
-		rise, busy := m.GetCounter().GetValue()-before, truth.busy(gpu, from, to)
+		rise, busy := m.GetCounter().GetValue()-before, truth.busy(gpu, from.Add(-ringAge), to.Add(-ringAge))
 		seen := second.families.sum("gpusignal_device_observed_seconds_total", "gpu_uuid", gpu) -
 			first.families.sum("gpusignal_device_observed_seconds_total", "gpu_uuid", gpu)
 		t.Logf("gpu %s: counter +%.3f s, log %.3f s; observed %.3f s of %.3f s", gpu, rise, busy, seen, to.Sub(from).Seconds())
@@ -71,6 +67,30 @@ func TestOnTheSimulatedNode(t *testing.T) {
 	}
 }
 
+// TestCollectors holds that the flags add what they say: families of detail, and those of dcgm-exporter.
+func TestCollectors(t *testing.T) {
+	address, stop := startSimulated(t, "--signal.window=2s", "--engine.interval=500ms", "--collector.detail", "--collector.dcgm")
+	defer stop()
+	page := pageWithin(t, time.Minute, address, "DCGM_FI_DEV_GPU_UTIL", "DCGM_FI_DEV_SM_CLOCK", "DCGM_FI_PROF_GR_ENGINE_ACTIVE", "gpusignal_requests_per_second").families
+	for name, want := range map[string]int{
+		"DCGM_FI_DEV_GPU_UTIL": 8, "DCGM_FI_DEV_XID_ERRORS": 8, "gpusignal_device_performance_state": 8,
+		"gpusignal_device_active_seconds_total": 64, "gpusignal_device_clock_hertz": 32,
+	} {
+		if n := page.count(name); n != want {
+			t.Errorf("%d series of %s, want %d", n, name, want)
+		}
+	}
+	if n := page.count("DCGM_FI_DEV_GPU_UTIL", "namespace", "chat", "container", "vllm"); n != 3 {
+		t.Errorf("%d GPUs of the namespace chat, want 3", n)
+	}
+	if page.count("gpusignal_exporter_driver_call_seconds", "call", "ring") != 1 {
+		t.Error("nothing is told of the calls that read the ring")
+	}
+}
+
+// ringAge is how old the newest sample of the driver's ring is, in the mean: half of a sample period and of a renewal.
+const ringAge = (time.Second/6 + 100*time.Millisecond) / 2
+
 // TestSimulatedPage holds what a person would look for on the page of a simulated node.
 func TestSimulatedPage(t *testing.T) {
 	address, stop := startSimulated(t, "--signal.window=2s", "--engine.interval=500ms")
@@ -105,12 +125,45 @@ func TestSimulatedPage(t *testing.T) {
 			}
 		}
 	}
+	testCounters(t, page)
 	signals := get(t, address, "/signals")
 	if !strings.Contains(signals, "gpusignal_gpu_utilization_ratio") || strings.Contains(signals, "gpusignal_device_") {
 		t.Error("/signals does not hold the signals alone")
 	}
 	for _, path := range []string{"/", "/-/healthy", "/-/ready", "/api/v1/node"} {
 		get(t, address, path)
+	}
+}
+
+// testCounters holds what the simulated H100s tell beside utilisation, and that the whole page keeps within its budget.
+func testCounters(t *testing.T, page families) {
+	t.Helper()
+	for name, pairs := range map[string][]string{
+		"gpusignal_device_active_seconds_total":            {"unit", "tensor"},
+		"gpusignal_device_activity_observed_seconds_total": nil,
+		"gpusignal_device_pcie_receive_bytes_total":        nil,
+		"gpusignal_device_throttled_seconds_total":         {"reason", "power"},
+		"gpusignal_device_clock_hertz":                     {"clock", "sm"},
+		"gpusignal_device_ecc_errors_total":                {"severity", "uncorrected"},
+		"gpusignal_device_capability":                      {"feature", "fan"},
+		"gpusignal_device_read_slowdown_ratio":             nil,
+	} {
+		if n := page.count(name, pairs...); n != 8 {
+			t.Errorf("%d series of %s %v, want 8", n, name, pairs)
+		}
+	}
+	total := 0
+	for _, family := range page {
+		for _, m := range family.GetMetric() {
+			total++
+			if summary := m.GetSummary(); summary != nil {
+				total += 1 + len(summary.GetQuantile())
+			}
+		}
+	}
+	t.Logf("%d series", total)
+	if total > 850 {
+		t.Errorf("%d series at defaults, want at most 850", total)
 	}
 }
 
@@ -156,14 +209,20 @@ func (s scrape) cut(family string, pairs ...string) time.Time {
 // sharp is how long a scrape may take whose instant is compared with the log.
 const sharp = 50 * time.Millisecond
 
-// pageAt reads /metrics once the named families are there.
+// pageAt reads /metrics once the named families are there, at an instant that is known well.
 func pageAt(t *testing.T, address string, names ...string) scrape {
+	t.Helper()
+	return pageWithin(t, sharp, address, names...)
+}
+
+// pageWithin reads /metrics once the named families are there and the answer took no longer than given.
+func pageWithin(t *testing.T, longest time.Duration, address string, names ...string) scrape {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 		before := time.Now()
 		body := get(t, address, "/metrics")
 		took := time.Since(before)
-		if took > sharp {
+		if took > longest {
 			continue // made at an instant that is not known well enough
 		}
 		at := before.Add(took / 2)
@@ -189,86 +248,4 @@ func get(t *testing.T, address, path string) string {
 		t.Fatalf("GET %s: %s, %v: %s", path, resp.Status, err, body)
 	}
 	return string(body)
-}
-
-// event is one line of the simulation's log.
-type event struct {
-	at     int64 // Unix nanoseconds
-	name   string
-	fields map[string]string
-}
-
-type truthLog []event
-
-func readTruth(t *testing.T, file string) truthLog {
-	t.Helper()
-	content, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out truthLog
-	for line := range bytes.Lines(content) {
-		words := strings.Fields(string(line))
-		e := event{name: words[1], fields: map[string]string{}}
-		if e.at, err = strconv.ParseInt(words[0], 10, 64); err != nil {
-			t.Fatal(err)
-		}
-		for _, word := range words[2:] {
-			key, value, _ := strings.Cut(word, "=")
-			e.fields[key] = value
-		}
-		out = append(out, e)
-	}
-	return out
-}
-
-func (e event) number(t string) float64 {
-	v, err := strconv.ParseFloat(e.fields[t], 64)
-	if err != nil {
-		panic(fmt.Sprintf("%s of %v: %v", t, e, err))
-	}
-	return v
-}
-
-// busy seconds of a device between two instants.
-func (l truthLog) busy(gpu string, from, to time.Time) (seconds float64) {
-	for _, e := range l {
-		if e.name == "busy" && e.fields["gpu"] == gpu {
-			overlap := min(e.number("to"), float64(to.UnixNano())) - max(e.number("from"), float64(from.UnixNano()))
-			seconds += max(0, overlap) / 1e9
-		}
-	}
-	return seconds
-}
-
-// work that a pod's server counted between its pages at from and at to.
-func (l truthLog) work(pod string, from, to time.Time) (requests, generation float64) {
-	first, last := l.page(pod, from), l.page(pod, to)
-	for _, e := range l[first:last] {
-		if !strings.HasSuffix(e.fields["pod"], "/"+pod) {
-			continue
-		}
-		switch {
-		case e.name == "request" && e.fields["outcome"] == "success":
-			requests++
-		case e.name == "tokens":
-			generation += e.number("generation")
-		}
-	}
-	return requests, generation
-}
-
-// page is where in the log the page of a pod's server that was written nearest to the given instant stands: pages are half
-// a second apart, and the instant is known to milliseconds.
-func (l truthLog) page(pod string, at time.Time) int {
-	found, nearest := 0, int64(math.MaxInt64)
-	for i, e := range l {
-		if e.name != "page" || !strings.HasSuffix(e.fields["pod"], "/"+pod) {
-			continue
-		}
-		if distance := max(e.at-at.UnixNano(), at.UnixNano()-e.at); distance < nearest {
-			found, nearest = i, distance
-		}
-	}
-	return found
 }

@@ -207,6 +207,16 @@ func (f families) sum(name string, pairs ...string) (total float64) {
 	return total
 }
 
+// count is how many series of a family have the given label pairs.
+func (f families) count(name string, pairs ...string) (n int) {
+	for _, m := range f[name].GetMetric() {
+		if hasLabels(m, pairs) {
+			n++
+		}
+	}
+	return n
+}
+
 // label is the value of one label.
 func label(pairs []*dto.LabelPair, name string) string {
 	for _, l := range pairs {

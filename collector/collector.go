@@ -27,6 +27,10 @@ type Config struct {
 	Node string
 	// Version and Revision of this program.
 	Version, Revision string
+	// Detail adds series for who looks into a fault: every clock, reason, unit and call.
+	Detail bool
+	// DCGM adds the default set of dcgm-exporter, under its names.
+	DCGM bool
 }
 
 // Collector makes the families. It is safe for concurrent use.
@@ -41,8 +45,14 @@ func New(cfg Config) *Collector {
 	c := &Collector{cfg: cfg}
 	build := build{version: cfg.Version, revision: cfg.Revision, goVersion: runtime.Version()}
 	c.metrics = &gatherer{cfg: cfg, parts: []part{
-		newDevicePart(cfg.Node), newContainerPart(), newEnginePart(), newSignalPart(), newInfoPart(cfg.Node), newSelfPart(build),
+		newDevicePart(cfg.Node, cfg.Detail), newContainerPart(), newEnginePart(), newSignalPart(), newInfoPart(cfg.Node), newSelfPart(build),
 	}}
+	if cfg.Detail {
+		c.metrics.parts = append(c.metrics.parts, newCallPart())
+	}
+	if cfg.DCGM {
+		c.metrics.parts = append(c.metrics.parts, newDCGMPart(cfg.Node))
+	}
 	c.signals = &gatherer{cfg: cfg, parts: []part{newSignalPart()}}
 	return c
 }

@@ -21,7 +21,12 @@ import (
 // series returns the samples of a page, by name and labels.
 func series(t *testing.T, s *node.Snapshot) map[string]string {
 	t.Helper()
-	families, err := collectorOf(s).Metrics().Gather()
+	return seriesOf(t, collectorOf(s))
+}
+
+func seriesOf(t *testing.T, c *Collector) map[string]string {
+	t.Helper()
+	families, err := c.Metrics().Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +80,7 @@ func (r replay) Collect(out chan<- prometheus.Metric) {
 
 // A pedantic registry that is given the same series checks everything our gatherer does not, and must agree to the letter.
 func TestAgreesWithAPedanticRegistry(t *testing.T) {
-	families, err := collectorOf(full()).Metrics().Gather()
+	families, err := everythingOf(full()).Metrics().Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -278,7 +283,7 @@ func TestManyScrapers(t *testing.T) {
 func TestAnySnapshotGivesAConsistentPage(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 5))
 	current := full()
-	c := New(Config{Snapshot: func() *node.Snapshot { return current }, Targets: func() scaling.Targets { return scaling.Targets{} }})
+	c := New(Config{Snapshot: func() *node.Snapshot { return current }, Targets: func() scaling.Targets { return scaling.Targets{} }, Detail: true, DCGM: true})
 	for range 300 {
 		current = shaken(r)
 		families, err := prometheus.Gatherers{c.Metrics()}.Gather()
@@ -308,6 +313,8 @@ func shaken(r *rand.Rand) *node.Snapshot {
 	for i := range s.Devices {
 		if r.IntN(2) == 0 {
 			s.Devices[i].Utilization, s.Devices[i].Last.Power = node.Some(odd()), node.Some(odd())
+			s.Devices[i].Activity[node.UnitSM], s.Devices[i].Last.Status.SMClock, s.Devices[i].Slowed = node.Some(odd()), node.Some(odd()), odd()
+			s.Devices[i].Last.Activity.Value.Span, s.Devices[i].Lacks = time.Duration(r.IntN(2)), node.Features(r.Uint64())
 			s.Devices[i].Device.Model = "bad \xff\xfe name \"\n"
 		}
 	}

@@ -23,8 +23,10 @@ type deviceRow struct {
 type devicePart struct {
 	node     string
 	info     desc
-	xids     desc
+	down     desc
+	xids     []numbered
 	families []family[deviceRow]
+	labelled []labelled[deviceRow]
 
 	labels *labelNames
 	rows   []deviceRow
@@ -32,118 +34,70 @@ type devicePart struct {
 	codes  []int
 }
 
-func newDevicePart(nodeName string) *devicePart {
+// numbered is a family with a series for each XID error that a device has seen.
+type numbered struct {
+	desc  desc
+	value func(row *deviceRow, xid node.XID) (float64, bool)
+}
+
+// newDevicePart returns the families of devices: those that an alert or a decision is made on, and with detail also those
+// that one looks at when something is wrong.
+func newDevicePart(nodeName string, detail bool) *devicePart {
 	labels := newLabelNames("gpu_uuid", "gpu")
-	return &devicePart{
+	d := &devicePart{
 		node: nodeName, labels: labels, seen: make(map[node.DeviceID]int),
 		info: gaugeDesc(labels.with("index", "model", "driver", "pci_address", "mig_profile", "parent", "node"), "device_info",
 			"What a GPU or MIG instance is called; always 1. The index is NVML's and shifts when a board is lost; parent is the physical GPU of a MIG instance."),
-		xids: counterDesc(labels.with("xid"), "device_xid_errors_total",
-			"XID errors that the driver reported since the exporter started, by number."),
-		families: slices.Concat(readingFamilies(labels), totalFamilies(labels), readFamilies(labels)),
+		down: gaugeDesc(labels.with("reason"), "device_down",
+			"Why the device cannot be read; 1 while it cannot, else absent: lost, reset_required, hung, no_driver, stale, error."),
+		xids: xidFamilies(labels.with("xid")),
+		families: slices.Concat(readingFamilies(labels), totalFamilies(labels), byteFamilies(labels), healthFamilies(labels),
+			activityTime(labels), readFamilies(labels)),
+		labelled: slices.Concat(activityFamilies(labels, detail), throttleFamilies(labels, detail), clockFamilies(labels, detail),
+			errorFamilies(labels), capabilityFamilies(labels), eventFamilies(labels, detail)),
 	}
+	if detail {
+		d.families = slices.Concat(d.families, stateFamilies(labels), readDetailFamilies(labels))
+	}
+	return d
 }
 
-// readingFamilies are the newest reading of a device, and its windows.
-func readingFamilies(l *labelNames) []family[deviceRow] {
-	return []family[deviceRow]{
-		gaugeOf(l, "device_up", "Whether the device can be read.", func(r *deviceRow) (float64, bool) {
-			return truth(r.state.Down == "" && !r.state.At.IsZero()), true
-		}),
-		gaugeOf(l, "device_utilization_ratio", "Share of time in which a kernel ran on the device, mean over the signal window, 0-1.",
-			func(r *deviceRow) (float64, bool) { return known(r.state.Utilization) }),
-		gaugeOf(l, "device_utilization_peak_ratio", "Greatest single utilisation reading of the device within the signal window, 0-1.",
-			func(r *deviceRow) (float64, bool) { return known(r.state.UtilizationPeak) }),
-		gaugeOf(l, "device_memory_busy_ratio", "Share of the driver's last sample period in which device memory was read or written, 0-1.",
-			func(r *deviceRow) (float64, bool) { return known(r.state.Last.MemoryUtilization) }),
-		gaugeOf(l, "device_memory_used_bytes", "Device memory in use, without what the driver reserves.",
-			func(r *deviceRow) (float64, bool) {
-				return float64(r.state.Last.Memory.Value.Used), r.state.Last.Memory.Known
-			}),
-		gaugeOf(l, "device_memory_used_peak_bytes", "Most device memory in use within the signal window.",
-			func(r *deviceRow) (float64, bool) {
-				return float64(r.state.MemoryPeak.Value), r.state.MemoryPeak.Known
-			}),
-		gaugeOf(l, "device_memory_reserved_bytes", "Device memory that the driver keeps for itself.",
-			func(r *deviceRow) (float64, bool) {
-				return float64(r.state.Last.Memory.Value.Reserved), r.state.Last.Memory.Known
-			}),
-		gaugeOf(l, "device_memory_total_bytes", "Device memory, all of it.",
-			func(r *deviceRow) (float64, bool) {
-				return float64(r.state.Last.Memory.Value.Total), r.state.Last.Memory.Known
-			}),
-		gaugeOf(l, "device_power_watts", "Power that the board draws.",
-			func(r *deviceRow) (float64, bool) { return known(r.state.Last.Power) }),
-		gaugeOf(l, "device_power_limit_watts", "Power that the board may draw.",
-			func(r *deviceRow) (float64, bool) { return known(r.state.Last.PowerLimit) }),
-		gaugeOf(l, "device_temperature_celsius", "Temperature of the die.",
-			func(r *deviceRow) (float64, bool) { return known(r.state.Last.Temperature) }),
-		gaugeOf(l, "device_memory_temperature_celsius", "Temperature of the device memory.",
-			func(r *deviceRow) (float64, bool) { return known(r.state.Last.MemoryTemperature) }),
-		gaugeOf(l, "device_processes", "Processes on the device; read only where several containers share it.",
-			func(r *deviceRow) (float64, bool) {
-				return float64(len(r.state.Last.Processes.Value)), r.state.Last.Processes.Known
-			}),
-	}
-}
-
-// totalFamilies are the counters of use. The device's are at every instant the sum of its containers' and of what nobody
-// owned.
-func totalFamilies(l *labelNames) []family[deviceRow] {
-	of := func(value func(*node.Total) float64) func(*deviceRow) (float64, bool) {
-		return func(r *deviceRow) (float64, bool) {
-			if r.total == nil {
-				return 0, false
-			}
-			return value(r.total), true
-		}
-	}
-	return []family[deviceRow]{
-		counterOf(l, "device_busy_seconds_total", "Time in which a kernel ran on the device.",
-			of(func(t *node.Total) float64 { return t.Busy.Seconds() })),
-		counterOf(l, "device_observed_seconds_total", "Time of the device that readings cover; busy divided by it is utilisation.",
-			of(func(t *node.Total) float64 { return t.Observed.Seconds() })),
-		counterOf(l, "device_energy_joules_total", "Energy that the board used, by the driver's counter, since the exporter started.",
-			of(func(t *node.Total) float64 { return joules(t.Energy) })),
-		counterOf(l, "device_unowned_busy_seconds_total", "Part of the device's busy time that no container owned.",
-			of(func(t *node.Total) float64 { return t.UnownedBusy.Seconds() })),
-		counterOf(l, "device_unowned_observed_seconds_total", "Part of the device's observed time in which no container held it.",
-			of(func(t *node.Total) float64 { return t.UnownedObserved.Seconds() })),
-		counterOf(l, "device_unowned_energy_joules_total", "Part of the board's energy that no container owned.",
-			of(func(t *node.Total) float64 { return joules(t.UnownedEnergy) })),
-		gaugeOf(l, "device_booking_age_seconds", "Age of the counters of use: time since the end of the last interval in them.",
-			func(r *deviceRow) (float64, bool) {
-				if r.total == nil || r.total.Booked.IsZero() {
-					return 0, false
-				}
-				return r.at.Sub(r.total.Booked).Seconds(), true
-			}),
-	}
-}
-
-// readFamilies are how reading the device goes.
-func readFamilies(l *labelNames) []family[deviceRow] {
-	return []family[deviceRow]{
-		gaugeOf(l, "device_reading_age_seconds", "Time since the last good reading of the device.",
-			func(r *deviceRow) (float64, bool) { return age(r.at, r.state.At) }),
-		gaugeOf(l, "device_reading_duration_seconds", "How long the last reading of the device took.",
-			func(r *deviceRow) (float64, bool) { return r.state.Took.Seconds(), r.state.Reads > 0 }),
-		counterOf(l, "device_reads_total", "Readings of the device that were tried.",
-			func(r *deviceRow) (float64, bool) { return float64(r.state.Reads), true }),
-		counterOf(l, "device_read_failures_total", "Readings of the device that failed.",
-			func(r *deviceRow) (float64, bool) { return float64(r.state.Failures), true }),
-		counterOf(l, "device_missed_ticks_total", "Readings of the device that were due while an earlier one still ran.",
-			func(r *deviceRow) (float64, bool) { return float64(r.state.Missed), true }),
+// xidFamilies are the XID errors of a device: docs/xid.md says what they mean.
+func xidFamilies(l *labelNames) []numbered {
+	return []numbered{
+		{
+			counterDesc(l, "device_xid_errors_total",
+				"XID errors that the driver reported since the exporter started, by number; a number appears with its first error. docs/xid.md says what they mean."),
+			func(_ *deviceRow, xid node.XID) (float64, bool) { return float64(xid.Count), true },
+		},
+		{
+			gaugeDesc(l, "device_xid_age_seconds",
+				"Time since an XID error was last reported, by number: alert on this being small, it also shows the first one."),
+			func(r *deviceRow, xid node.XID) (float64, bool) { return age(r.at, xid.Last) },
+		},
 	}
 }
 
 func (d *devicePart) describe() []*desc {
-	return describeAll([]*desc{&d.info, &d.xids}, d.families)
+	all := []*desc{&d.info, &d.down}
+	for i := range d.xids {
+		all = append(all, &d.xids[i].desc)
+	}
+	return describeEach(describeAll(all, d.families), d.labelled)
 }
 
 func (d *devicePart) write(p *page, s *node.Snapshot, _ []scaling.Pod) {
 	d.collect(p, s)
-	writeAll(p, d.families, d.rows, func(r *deviceRow) *labelSet { return r.labels })
+	labels := func(r *deviceRow) *labelSet { return r.labels }
+	writeAll(p, d.families, d.rows, labels)
+	writeEach(p, d.labelled, d.rows, labels)
+	d.writeInfo(p)
+	d.writeDown(p)
+	d.writeXIDs(p)
+	clear(d.rows)
+}
+
+func (d *devicePart) writeInfo(p *page) {
 	p.begin(&d.info)
 	for i := range d.rows {
 		device := d.rows[i].state.Device
@@ -153,21 +107,33 @@ func (d *devicePart) write(p *page, s *node.Snapshot, _ []scaling.Pod) {
 		}), 1)
 	}
 	p.end()
-	d.writeXIDs(p)
-	clear(d.rows)
 }
 
-func (d *devicePart) writeXIDs(p *page) {
-	p.begin(&d.xids)
+func (d *devicePart) writeDown(p *page) {
+	p.begin(&d.down)
 	for i := range d.rows {
-		row := &d.rows[i]
-		d.codes = slices.AppendSeq(d.codes[:0], maps.Keys(row.state.XIDs))
-		slices.Sort(d.codes)
-		for _, code := range d.codes {
-			p.put(p.labels.child(d.xids.labels, row.labels, strconv.Itoa(code)), float64(row.state.XIDs[code]))
+		if row := &d.rows[i]; row.state.Down != "" {
+			p.put(p.labels.child(d.down.labels, row.labels, row.state.Down), 1)
 		}
 	}
 	p.end()
+}
+
+func (d *devicePart) writeXIDs(p *page) {
+	for f := range d.xids {
+		p.begin(&d.xids[f].desc)
+		for i := range d.rows {
+			row := &d.rows[i]
+			d.codes = slices.AppendSeq(d.codes[:0], maps.Keys(row.state.XIDs))
+			slices.Sort(d.codes)
+			for _, code := range d.codes {
+				if v, ok := d.xids[f].value(row, row.state.XIDs[code]); ok {
+					p.put(p.labels.child(d.xids[f].desc.labels, row.labels, strconv.Itoa(code)), v)
+				}
+			}
+		}
+		p.end()
+	}
 }
 
 // collect makes a row for each device. Of two with one id the first counts.
@@ -194,6 +160,15 @@ func (d *devicePart) collect(p *page, s *node.Snapshot) {
 
 // known is an optional value as families want it.
 func known(v node.Opt[float64]) (float64, bool) { return v.Value, v.Known }
+
+// number is an optional whole number as families want it.
+func number[T int | uint64](v node.Opt[T]) (float64, bool) { return float64(v.Value), v.Known }
+
+// seconds is an optional time as families want it.
+func seconds(v node.Opt[time.Duration]) (float64, bool) { return v.Value.Seconds(), v.Known }
+
+// condition is an optional condition as families want it.
+func condition(v node.Opt[bool]) (float64, bool) { return truth(v.Value), v.Known }
 
 // truth is 1 or 0.
 func truth(yes bool) float64 {

@@ -37,8 +37,10 @@ func full() *node.Snapshot {
 	for i := range 4 {
 		s.Devices = append(s.Devices, board(i))
 	}
-	s.Devices[2].Down, s.Devices[2].At, s.Devices[2].Last = "device lost", ago(time.Minute), node.Reading{}
-	s.Devices[2].Utilization, s.Devices[2].UtilizationPeak, s.Devices[2].MemoryPeak = node.Opt[float64]{}, node.Opt[float64]{}, node.Opt[uint64]{}
+	lost := &s.Devices[2]
+	lost.Down, lost.At, lost.Last = "lost", ago(time.Minute), node.Reading{}
+	lost.Utilization, lost.UtilizationPeak, lost.MemoryPeak = node.Opt[float64]{}, node.Opt[float64]{}, node.Opt[uint64]{}
+	lost.Activity, lost.Refresh, lost.Busy = [node.Units]node.Opt[float64]{}, node.Opt[time.Duration]{}, node.Opt[float64]{}
 	s.Devices = append(s.Devices, mig())
 	for i := range s.Devices {
 		s.Totals = append(s.Totals, node.Total{
@@ -83,8 +85,9 @@ func full() *node.Snapshot {
 	return s
 }
 
+// board is a GPU that tells everything, even what no single product has: activity and retired pages, fans and NVLink.
 func board(i int) node.DeviceState {
-	return node.DeviceState{
+	d := node.DeviceState{
 		Device: node.Device{
 			ID: node.DeviceID(fmt.Sprintf("GPU-%d", i)), Index: i, Minor: i, Model: "NVIDIA H200", PCIAddress: fmt.Sprintf("0000:%02x:00.0", i+1), Driver: "580.95.05",
 		},
@@ -93,9 +96,51 @@ func board(i int) node.DeviceState {
 			At: ago(100 * time.Millisecond), Memory: node.Some(node.Memory{Total: 141 << 30, Reserved: 600 << 20, Used: 100 << 30}),
 			Utilization: node.Some(0.6), MemoryUtilization: node.Some(0.31), Power: node.Some(412.5), PowerLimit: node.Some(700.0),
 			Energy: node.Some(int64(9e12)), Temperature: node.Some(61.0), MemoryTemperature: node.Some(70.0), Processes: node.Some(make([]node.Process, 2)),
+			Counters: rawCounters(), Status: status(),
+			Activity: node.Some(node.Activity{Span: time.Second, PCIeTx: node.Some(3e9), PCIeRx: node.Some(5e9)}),
 		},
-		XIDs: map[int]uint64{79: 1, 13: 4}, Reads: 36000, Failures: 2, Missed: 5, Took: 700 * time.Microsecond,
+		XIDs:   map[int]node.XID{79: {Count: 1, Last: ago(time.Hour)}, 13: {Count: 4, Last: ago(time.Minute)}},
+		Events: [node.EventKinds]uint64{node.EventXID: 5, node.EventECCSingleBit: 2}, Totals: totals(),
+		Refresh: node.Some(time.Second / 10), Lacks: node.Features(0).With(node.FeatureProcessUtilization), Busy: node.Some(0.002), Slowed: 1,
+		Reads: 36000, Failures: 2, Missed: 5, Took: 700 * time.Microsecond,
 	}
+	for u := range d.Activity {
+		d.Activity[u] = node.Some(0.1 * float64(u+1))
+	}
+	d.Calls[node.FeatureMemory] = node.CallStats{Count: 36000, Sum: 400 * time.Millisecond, Max: 9 * time.Millisecond}
+	d.Calls[node.FeatureFields] = node.CallStats{Count: 3600, Sum: 2 * time.Second, Max: time.Duration(i+1) * time.Millisecond}
+	return d
+}
+
+func rawCounters() node.Counters {
+	c := node.Counters{PCIeReplays: node.Some(node.Count{Value: 7, Bits: 64})}
+	c.NVLinkTx, c.NVLinkRx = node.Some(node.Count{Value: 4 << 30, Bits: 64}), node.Some(node.Count{Value: 2 << 30, Bits: 64})
+	return c
+}
+
+func status() node.Status {
+	return node.Status{
+		Known: true, SMClock: node.Some(1.98e9), MemoryClock: node.Some(3.2e9), GraphicsClock: node.Some(1.98e9), VideoClock: node.Some(1.545e9),
+		Fan: node.Some(0.35), PerformanceState: node.Some(0), Encoder: node.Some(0.0), Decoder: node.Some(0.12), JPEG: node.Some(0.0), OFA: node.Some(0.0),
+		ECCCorrected: node.Some[uint64](3), ECCUncorrected: node.Some[uint64](0),
+		RemappedCorrectable: node.Some[uint64](1), RemappedUncorrectable: node.Some[uint64](2), RemapPending: node.Some(true), RemapFailed: node.Some(false),
+		RetiredSingleBit: node.Some[uint64](4), RetiredDoubleBit: node.Some[uint64](5), RetiredPending: node.Some(false),
+		PCIeGeneration: node.Some(5), PCIeWidth: node.Some(16),
+	}
+}
+
+func totals() node.DeviceTotals {
+	t := node.DeviceTotals{
+		PCIeTx: node.Some[uint64](6e12), PCIeRx: node.Some[uint64](8e12), NVLinkTx: node.Some[uint64](3e12), NVLinkRx: node.Some[uint64](4e12),
+		PCIeReplays: node.Some[uint64](2), ActivityObserved: node.Some(3599 * time.Second), RingSamples: 21594,
+	}
+	for i := range t.Throttled {
+		t.Throttled[i] = node.Some(time.Duration(i) * time.Second)
+	}
+	for i := range t.Active {
+		t.Active[i] = node.Some(time.Duration(100*i) * time.Second)
+	}
+	return t
 }
 
 func mig() node.DeviceState {
@@ -149,12 +194,18 @@ func plainServer(pod node.PodID) node.Server {
 	return s
 }
 
-// collectorOf returns a collector of one snapshot.
-func collectorOf(s *node.Snapshot) *Collector {
-	c := New(Config{
-		Snapshot: func() *node.Snapshot { return s }, Targets: func() scaling.Targets { return scaling.Targets{} },
-		Node: "node-a", Version: "0.1.0", Revision: "abc123",
-	})
+// collectorOf returns a collector of one snapshot, with what is published by default.
+func collectorOf(s *node.Snapshot) *Collector { return collectorWith(s, Config{}) }
+
+// everythingOf returns a collector of one snapshot that publishes all there is.
+func everythingOf(s *node.Snapshot) *Collector {
+	return collectorWith(s, Config{Detail: true, DCGM: true})
+}
+
+func collectorWith(s *node.Snapshot, cfg Config) *Collector {
+	cfg.Snapshot, cfg.Targets = func() *node.Snapshot { return s }, func() scaling.Targets { return scaling.Targets{} }
+	cfg.Node, cfg.Version, cfg.Revision = "node-a", "0.1.0", "abc123"
+	c := New(cfg)
 	for _, g := range []*gatherer{c.metrics, c.signals} {
 		for _, p := range g.parts {
 			if self, ok := p.(*selfPart); ok {

@@ -50,10 +50,11 @@ func golden(t *testing.T, path, got string) {
 	}
 }
 
+// TestGoldens pins the form of every part of the page, with all there is switched on.
 func TestGoldens(t *testing.T) {
 	s := full()
-	c := collectorOf(s)
-	names := []string{"device", "container", "engine", "signal", "info", "self"}
+	c := everythingOf(s)
+	names := []string{"device", "container", "engine", "signal", "info", "self", "calls", "dcgm/full"}
 	if len(names) != len(c.metrics.parts) {
 		t.Fatalf("%d names for %d parts", len(names), len(c.metrics.parts))
 	}
@@ -65,17 +66,25 @@ func TestGoldens(t *testing.T) {
 				t.Fatal(err)
 			}
 			golden(t, filepath.Join("testdata", name+".metrics"), encode(t, families))
-			problems, err := promlint.NewWithMetricFamilies(families).Lint()
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, p := range problems {
-				t.Errorf("%s: %s", p.Metric, p.Text)
-			}
+			checkNames(t, families)
 			for _, d := range one.parts[0].describe() {
 				checkDescribed(t, d, families)
 			}
 		})
+	}
+}
+
+// checkNames holds our own names to Prometheus' rules; those of DCGM are another's.
+func checkNames(t *testing.T, families []*dto.MetricFamily) {
+	t.Helper()
+	problems, err := promlint.NewWithMetricFamilies(families).Lint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		if !strings.HasPrefix(p.Metric, "DCGM_") {
+			t.Errorf("%s: %s", p.Metric, p.Text)
+		}
 	}
 }
 
@@ -97,7 +106,12 @@ func checkDescribed(t *testing.T, d *desc, families []*dto.MetricFamily) {
 		for _, pair := range m.Label {
 			got = append(got, pair.GetName())
 		}
-		if !slices.Equal(got, want) {
+		// A series of DCGM has only the labels that apply to it: no instance, no owner, no label.
+		ours := want
+		if strings.HasPrefix(d.name, "DCGM_") {
+			ours = slices.DeleteFunc(slices.Clone(want), func(name string) bool { return !slices.Contains(got, name) })
+		}
+		if !slices.Equal(got, ours) {
 			t.Errorf("%s has labels %v, described with %v", d.name, got, want)
 		}
 	}
@@ -123,17 +137,49 @@ func TestDocumentation(t *testing.T) {
 
 Every family of ` + "`/metrics`" + `; names and labels are a contract. Written by ` + "`go test ./collector -update`" + `.
 
-Base units throughout: seconds, bytes, joules, ratios of 0 to 1. What is not known has no series: absent is not zero. Families
-of signals (those with ` + "`workload`" + ` but no ` + "`node`" + `) are also on ` + "`/signals`" + `. A summary here has no quantiles, only ` + "`_sum`" + ` and ` + "`_count`" + `.
+Base units throughout: seconds, bytes, joules, ratios of 0 to 1. What is not known has no series: absent is not zero, and
+` + "`gpusignal_device_capability`" + ` says what a device can never tell. Families of signals (those with ` + "`workload`" + ` but no ` + "`node`" + `)
+are also on ` + "`/signals`" + `. A summary here has no quantiles, only ` + "`_sum`" + ` and ` + "`_count`" + `.
 
-| name | type | labels | what |
-|---|---|---|---|
+[xid.md](xid.md) says what the XID errors mean and what to do. [parity.md](parity.md) compares these names with those of
+dcgm-exporter and nvidia_gpu_exporter.
+
 `)
-	for _, d := range collectorOf(full()).metrics.describe() {
-		labels := "`" + strings.Join(d.labels.names, "`, `") + "`"
-		fmt.Fprintf(&out, "| `%s` | %s | %s | %s |\n", d.name, strings.ToLower(d.kind.String()), labels, strings.ReplaceAll(d.help, "|", `\|`))
-	}
+	standard := collectorOf(full()).metrics.describe()
+	writeDescribed(&out, standard)
+	out.WriteString(`
+## With ` + "`--collector.detail`" + `
+
+For who looks into a fault: these families, and more values of ` + "`unit`, `reason` and `clock`" + ` in those above.
+
+`)
+	more := collectorWith(full(), Config{Detail: true}).metrics.describe()
+	writeDescribed(&out, slices.DeleteFunc(more, func(d *desc) bool {
+		return slices.ContainsFunc(standard, func(s *desc) bool { return s.name == d.name })
+	}))
+	out.WriteString(`
+## With ` + "`--collector.dcgm`" + `
+
+The default set of dcgm-exporter, under its names, units and labels, as far as NVML gives it: so that dashboards and
+autoscalers that were written for it go on after a swap. There is exactly one series for each device and owner: a device that
+nobody holds has one without ` + "`namespace`, `pod` and `container`" + `, one that several containers hold has one for each of them, and none
+without. ` + "`GPU_I_PROFILE` and `GPU_I_ID`" + ` are there on MIG instances only. A GPU before Hopper has no ` + "`DCGM_FI_PROF_*`" + `, and a GPU in
+MIG mode no utilisation. Where Prometheus scrapes without ` + "`honor_labels`, `pod` and `namespace` become `exported_pod` and `exported_namespace`" + `,
+as with dcgm-exporter. Dashboards of versions before May 2026 ask for ` + "`Hostname`" + `: add it by relabelling ` + "`hostname`" + `.
+
+`)
+	writeDescribed(&out, newDCGMPart("").describe())
 	golden(t, filepath.Join("..", "docs", "metrics.md"), out.String())
+}
+
+// writeDescribed writes families as a table.
+func writeDescribed(out *strings.Builder, families []*desc) {
+	out.WriteString("| name | type | labels | what |\n|---|---|---|---|\n")
+	slices.SortFunc(families, func(a, b *desc) int { return strings.Compare(a.name, b.name) })
+	for _, d := range families {
+		labels := "`" + strings.Join(d.labels.names, "`, `") + "`"
+		fmt.Fprintf(out, "| `%s` | %s | %s | %s |\n", d.name, strings.ToLower(d.kind.String()), labels, strings.ReplaceAll(d.help, "|", `\|`))
+	}
 }
 
 func TestEverySignalHasItsFamily(t *testing.T) {

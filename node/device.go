@@ -13,8 +13,10 @@ var (
 	ErrDriverMismatch = errors.New("library and driver versions do not match")
 	// ErrNoDriver says that there is no driver to talk to: no library, no kernel module, no device.
 	ErrNoDriver = errors.New("no driver")
-	// ErrDeviceLost says that a device fell off the bus or needs a reset.
+	// ErrDeviceLost says that a device fell off the bus.
 	ErrDeviceLost = errors.New("device lost")
+	// ErrResetRequired says that a device answers nothing before it has been reset.
+	ErrResetRequired = errors.New("device needs a reset")
 )
 
 // DeviceID is the UUID that NVML gives a device ("GPU-…" or "MIG-…"): the only key of a device.
@@ -31,50 +33,26 @@ type Device struct {
 	Minor int
 	// GPUInstance, ComputeInstance, ProfileID and PlacementStart place a MIG instance on its parent.
 	GPUInstance, ComputeInstance, ProfileID, PlacementStart int
+	// ComputeInstances is how many compute instances the GPU instance of a MIG instance has.
+	ComputeInstances int
 	// Model is the product name, Profile the MIG profile ("1g.10gb"), PCIAddress as in /sys/bus/pci/devices.
 	Model, Profile, PCIAddress string
 	// Driver is the version of the kernel driver.
 	Driver string
 }
 
-// Label is the value of the "gpu" label: the minor number, "3", and for a MIG instance the GPU instance behind it, "3:1".
+// Label is the value of the "gpu" label: the minor number, "3", and for a MIG instance the GPU instance behind it, "3:1", and the
+// compute instance where the GPU instance has several, "3:1:0".
 func (d Device) Label() string {
-	minor := strconv.Itoa(d.Minor)
+	label := strconv.Itoa(d.Minor)
 	if d.Parent == "" {
-		return minor
+		return label
 	}
-	return minor + ":" + strconv.Itoa(d.GPUInstance)
-}
-
-// Want says which parts of a Reading to take. Parts differ in cost by a factor of a thousand.
-type Want uint8
-
-// The parts of a reading.
-const (
-	WantMemory      Want = 1 << iota // memory in use
-	WantUtilization                  // live utilisation
-	WantCounters                     // power, energy, temperature
-	WantProcesses                    // processes on the device: milliseconds, for shared devices only
-)
-
-// Reading is what a driver said of one device at one instant.
-type Reading struct {
-	// At is when the last call of the reading returned; it carries the monotonic clock.
-	At time.Time
-	// Memory of the device.
-	Memory Opt[Memory]
-	// Utilization is the share of the driver's last sample period (1/6 s to 1 s) in which a kernel ran, 0–1.
-	Utilization Opt[float64]
-	// MemoryUtilization is the share of the same period in which device memory was read or written, 0–1.
-	MemoryUtilization Opt[float64]
-	// Power and PowerLimit in watts.
-	Power, PowerLimit Opt[float64]
-	// Energy in microjoules since the driver was loaded.
-	Energy Opt[int64]
-	// Temperature of the die and of the memory in degrees Celsius.
-	Temperature, MemoryTemperature Opt[float64]
-	// Processes on the device, with the PIDs as this process's namespace sees them.
-	Processes Opt[[]Process]
+	label += ":" + strconv.Itoa(d.GPUInstance)
+	if d.ComputeInstances > 1 {
+		label += ":" + strconv.Itoa(d.ComputeInstance)
+	}
+	return label
 }
 
 // Memory of a device in bytes. Used does not include Reserved.
@@ -91,13 +69,6 @@ type Process struct {
 	Memory uint64
 }
 
-// Event is what a driver pushed: so far always an XID error.
-type Event struct {
-	Device DeviceID
-	XID    int
-	At     time.Time
-}
-
 // DeviceState is what the sampler publishes of one device. Numbers whose source fell silent are not Known.
 type DeviceState struct {
 	Device Device
@@ -111,11 +82,49 @@ type DeviceState struct {
 	Last Reading
 	// MemoryPeak is the most memory in use within the signal window, in bytes.
 	MemoryPeak Opt[uint64]
-	// XIDs counts the XID errors seen since the process started.
-	XIDs map[int]uint64
+	// XIDs are the XID errors seen since the process started, and Events counts all events by kind.
+	XIDs   map[int]XID
+	Events [EventKinds]uint64
+	// Totals since the process started.
+	Totals DeviceTotals
+	// Activity of each unit, mean over the signal window, 0–1.
+	Activity [Units]Opt[float64]
+	// Refresh is how often the driver renews utilisation, as observed.
+	Refresh Opt[time.Duration]
+	// Lacks are the features that the device has been asked for and cannot tell.
+	Lacks Features
+	// Calls sums up the calls of the driver by feature. Busy is the share of wall time that they took lately, and Slowed the
+	// factor by which the device is read less often than asked, because they took too much: 1 for not at all.
+	Calls  [FeatureCount]CallStats
+	Busy   Opt[float64]
+	Slowed float64
 	// Reads counts the readings tried, and Failures those of them that failed; Missed counts ticks that the device did
 	// not hear because a call was still running.
 	Reads, Failures, Missed uint64
 	// Took is how long the last reading took.
 	Took time.Duration
+}
+
+// DeviceTotals are the driver's counters of a device, counted on from when the process first read them: they never go back.
+type DeviceTotals struct {
+	Throttled                          [Throttles]Opt[time.Duration]
+	PCIeTx, PCIeRx, NVLinkTx, NVLinkRx Opt[uint64] // bytes
+	PCIeReplays                        Opt[uint64]
+	// Active is the time in which each unit worked, as the sum of share × time, and ActivityObserved the time that covers.
+	Active           [Units]Opt[time.Duration]
+	ActivityObserved Opt[time.Duration]
+	// RingSamples counts the samples of utilisation taken from the driver's ring.
+	RingSamples uint64
+}
+
+// CallStats sums up calls.
+type CallStats struct {
+	Count    uint64
+	Sum, Max time.Duration
+}
+
+// XID is how often an XID error was seen, and when last.
+type XID struct {
+	Count uint64
+	Last  time.Time
 }

@@ -83,13 +83,14 @@ func (s *Sources) Snapshot(at time.Time) *Snapshot {
 	return snap
 }
 
-// freshDevice drops the numbers of a device whose last reading is older than the grace; what it is and why it is down
-// stays.
+// freshDevice drops the numbers of a device whose last reading is older than the grace; what it is, what it counted and
+// why it is down stays.
 func freshDevice(d DeviceState, at time.Time, grace time.Duration) DeviceState {
 	if !d.At.IsZero() && at.Sub(d.At) <= grace {
 		return d
 	}
 	d.Utilization, d.UtilizationPeak, d.MemoryPeak, d.Last = Opt[float64]{}, Opt[float64]{}, Opt[uint64]{}, Reading{}
+	d.Activity, d.Refresh, d.Busy = [Units]Opt[float64]{}, Opt[time.Duration]{}, Opt[float64]{}
 	if d.Down == "" && !d.At.IsZero() {
 		d.Down = "stale"
 	}

@@ -16,8 +16,9 @@ func whole(at time.Time, down string) DeviceState {
 	return DeviceState{
 		Device: Device{ID: "GPU-0", Minor: 3}, At: at, Down: down,
 		Utilization: Some(0.5), UtilizationPeak: Some(0.9), MemoryPeak: Some[uint64](7),
-		Last:  Reading{At: at, Power: Some(300.0)},
-		XIDs:  map[int]uint64{79: 1},
+		Last:     Reading{At: at, Power: Some(300.0)},
+		Activity: [Units]Opt[float64]{UnitTensor: Some(0.3)}, Refresh: Some(time.Second / 6), Busy: Some(0.004), Slowed: 2,
+		XIDs: map[int]XID{79: {Count: 1}}, Events: [EventKinds]uint64{EventXID: 1}, Totals: DeviceTotals{RingSamples: 9},
 		Reads: 10, Failures: 2, Missed: 3, Took: time.Millisecond,
 	}
 }
@@ -26,6 +27,7 @@ func whole(at time.Time, down string) DeviceState {
 func bare(at time.Time, down string) DeviceState {
 	d := whole(at, down)
 	d.Utilization, d.UtilizationPeak, d.MemoryPeak, d.Last = Opt[float64]{}, Opt[float64]{}, Opt[uint64]{}, Reading{}
+	d.Activity, d.Refresh, d.Busy = [Units]Opt[float64]{}, Opt[time.Duration]{}, Opt[float64]{}
 	return d
 }
 
@@ -159,9 +161,12 @@ func TestUseKeepsTheCountersOfAStaleAccount(t *testing.T) {
 
 func TestLabel(t *testing.T) {
 	for want, d := range map[string]Device{
-		"3":   {ID: "GPU-0", Minor: 3, Index: 2},
-		"3:1": {ID: "MIG-0", Parent: "GPU-0", Minor: 3, GPUInstance: 1, ComputeInstance: 0},
-		"0:0": {ID: "MIG-1", Parent: "GPU-0"},
+		"3":     {ID: "GPU-0", Minor: 3, Index: 2},
+		"3:1":   {ID: "MIG-0", Parent: "GPU-0", Minor: 3, GPUInstance: 1, ComputeInstance: 0},
+		"0:0":   {ID: "MIG-1", Parent: "GPU-0"},
+		"3:2":   {ID: "MIG-2", Parent: "GPU-0", Minor: 3, GPUInstance: 2, ComputeInstances: 1},
+		"3:1:0": {ID: "MIG-3", Parent: "GPU-0", Minor: 3, GPUInstance: 1, ComputeInstances: 2},
+		"3:1:1": {ID: "MIG-4", Parent: "GPU-0", Minor: 3, GPUInstance: 1, ComputeInstance: 1, ComputeInstances: 2},
 	} {
 		if got := d.Label(); got != want {
 			t.Errorf("label of %+v is %q, want %q", d, got, want)

@@ -6,7 +6,8 @@ import "time"
 type Use struct {
 	Device   DeviceID
 	From, To time.Time
-	// Busy is the time in the interval in which a kernel ran, and Observed the time that readings cover.
+	// Busy is the time in which a kernel ran, and Observed the time that readings cover. A driver's ring lags behind the clock,
+	// so some of it may be of shortly before From; no time is in two intervals.
 	Busy, Observed time.Duration
 	// Energy in microjoules.
 	Energy int64

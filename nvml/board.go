@@ -3,7 +3,8 @@
 package nvml
 
 import (
-	"slices"
+	"sync/atomic"
+	"time"
 
 	gonvml "github.com/NVIDIA/go-nvml/pkg/nvml"
 
@@ -17,80 +18,134 @@ type board struct {
 	gone bool
 	// heard says that its events are registered, or never will be; mute is the answer to the last attempt; units are the
 	// GPU and then its MIG instances. These are guarded by the turn to enumerate.
-	heard bool
-	mute  gonvml.Return
-	units []*unit
+	heard   bool
+	unheard bool // registering it spoils the set of events
+	mute    gonvml.Return
+	units   []*unit
+	// lost says that the last reading, or look, found it lost.
+	lost atomic.Bool
+	// compared is room for the metrics of hardware counters, guarded by turn: nvml.h has a lot of them.
+	compared *gonvml.GpmMetricsGetType
 }
 
 // A unit is one handle: a physical GPU or a MIG instance.
 type unit struct {
 	board *board
-	// What follows is guarded by the board's turn.
+	// parent is the GPU of a MIG instance.
+	parent *unit
 	device node.Device
+	// What follows is guarded by the board's turn.
 	handle gonvml.Device
-	mig    bool         // MIG was on when the board was last enumerated
-	probes [probes]wire // by probe
-	fields [2]gonvml.FieldValue
+	mig    bool // MIG was on when the board was last enumerated
+	wires  [node.FeatureCount]wire
+	lacks  node.Features // those whose wire is off
+	calls  []node.Call   // of the last reading; the next one writes over them
+	old    bool          // memory only by the call of drivers before 510
+	kept   kept          // of counters and status
+
+	ring     ring
+	ringRead time.Time // when it was read, zero before that
+	gpm      gpm
+	// sharedSince is the stamp of the ring at which processes were last read.
+	sharedSince uint64
 }
 
-// wire is what is known of one probe of one unit: off for ever, or failing since a while.
+// wire is what is known of one feature of one unit: off for ever, or failing since a while.
 type wire struct{ off, failing bool }
 
-// A probe is one call that reads a device.
-type probe uint8
-
-const (
-	probeMemory   probe = iota // memory, reserved told apart
-	probeMemoryV1              // memory of drivers before 510
-	probeUtilization
-	probeFields           // a batch of fields; those below stand for its parts
-	probeInstantPower     // field 186
-	probeMemoryTemp       // field 82
-	probePower            // mean of 1 s on Ampere and later
-	probePowerLimit       // the limit in force
-	probeEnergy           // since the driver was loaded
-	probeTemperature      // of the die
-	probeProcesses        // compute processes
-	probes            int = iota
-)
-
-// name is what logs call a probe, and symbols the functions of which the library needs one.
-func (p probe) about() (name string, symbols []string) {
-	switch p {
-	case probeMemory:
-		return "memory", []string{"nvmlDeviceGetMemoryInfo_v2"}
-	case probeMemoryV1:
-		return "memory (old call)", []string{"nvmlDeviceGetMemoryInfo"}
-	case probeUtilization:
-		return "utilization", []string{"nvmlDeviceGetUtilizationRates"}
-	case probeFields:
-		return "fields", []string{"nvmlDeviceGetFieldValues"}
-	case probeInstantPower:
-		return "instant power", []string{"nvmlDeviceGetFieldValues"}
-	case probeMemoryTemp:
-		return "memory temperature", []string{"nvmlDeviceGetFieldValues"}
-	case probePower:
-		return "power", []string{"nvmlDeviceGetPowerUsage"}
-	case probePowerLimit:
-		return "power limit", []string{"nvmlDeviceGetEnforcedPowerLimit"}
-	case probeEnergy:
-		return "energy", []string{"nvmlDeviceGetTotalEnergyConsumption"}
-	case probeTemperature:
-		return "temperature", []string{"nvmlDeviceGetTemperature"}
-	case probeProcesses:
-		return "processes", []string{
+// functions of which the library needs one for a feature, where that is all it needs.
+func functions(f node.Feature) []string {
+	switch f {
+	case node.FeatureMemory:
+		return []string{"nvmlDeviceGetMemoryInfo_v2", "nvmlDeviceGetMemoryInfo"}
+	case node.FeatureUtilization:
+		return []string{"nvmlDeviceGetUtilizationRates"}
+	case node.FeatureRing:
+		return []string{"nvmlDeviceGetSamples"}
+	case node.FeatureFields, node.FeatureMemoryTemperature, node.FeatureThrottling, node.FeaturePCIe, node.FeatureNVLink,
+		node.FeatureRemappedRows, node.FeatureRetiredPages:
+		return []string{"nvmlDeviceGetFieldValues"}
+	case node.FeaturePower:
+		return []string{"nvmlDeviceGetFieldValues", "nvmlDeviceGetPowerUsage"}
+	case node.FeaturePowerLimit:
+		return []string{"nvmlDeviceGetEnforcedPowerLimit"}
+	case node.FeatureEnergy:
+		return []string{"nvmlDeviceGetTotalEnergyConsumption", "nvmlDeviceGetFieldValues"}
+	case node.FeatureTemperature:
+		return []string{"nvmlDeviceGetTemperature", "nvmlDeviceGetTemperatureV"}
+	case node.FeatureClocks:
+		return []string{"nvmlDeviceGetClockInfo"}
+	case node.FeatureFan:
+		return []string{"nvmlDeviceGetFanSpeed", "nvmlDeviceGetFanSpeed_v2"}
+	case node.FeaturePerformanceState:
+		return []string{"nvmlDeviceGetPerformanceState"}
+	case node.FeatureEncoder:
+		return []string{"nvmlDeviceGetEncoderUtilization"}
+	case node.FeatureDecoder:
+		return []string{"nvmlDeviceGetDecoderUtilization"}
+	case node.FeatureJPEG:
+		return []string{"nvmlDeviceGetJpgUtilization"}
+	case node.FeatureOFA:
+		return []string{"nvmlDeviceGetOfaUtilization"}
+	case node.FeatureECC:
+		return []string{"nvmlDeviceGetTotalEccErrors", "nvmlDeviceGetFieldValues"}
+	case node.FeaturePCIeLink:
+		return []string{"nvmlDeviceGetCurrPcieLinkGeneration", "nvmlDeviceGetCurrPcieLinkWidth"}
+	case node.FeatureProcesses:
+		return []string{
 			"nvmlDeviceGetComputeRunningProcesses_v3", "nvmlDeviceGetComputeRunningProcesses_v2",
 			"nvmlDeviceGetComputeRunningProcesses",
 		}
+	case node.FeatureProcessUtilization:
+		return []string{"nvmlDeviceGetProcessUtilization"}
 	default:
-		return "unknown", nil
+		return nil
 	}
 }
 
-// fit turns on the probes that the library has the functions for.
+// fit turns on the features that the library has a function for, and forgets what was kept of readings.
 func (d *Driver) fit(u *unit) {
-	for i := range u.probes {
-		_, symbols := probe(i).about()
-		u.probes[i] = wire{off: !slices.ContainsFunc(symbols, d.has)}
+	u.lacks, u.kept, u.old = 0, kept{}, !d.has("nvmlDeviceGetMemoryInfo_v2")
+	u.ring, u.ringRead, u.sharedSince = ring{}, time.Time{}, 0
+	u.gpm.free()
+	for i := range u.wires {
+		f := node.Feature(i)
+		u.wires[i] = wire{off: !d.able(u, f)}
+		if u.wires[i].off {
+			u.lacks = u.lacks.With(f)
+		}
 	}
+}
+
+// able says whether the library has what it takes to ask a unit for a feature.
+func (d *Driver) able(u *unit, f node.Feature) bool {
+	switch f {
+	case node.FeatureActivity:
+		return d.counts(u)
+	case node.FeatureEvents:
+		return u.parent == nil && d.hears() // What happens to an instance is told of its GPU.
+	default:
+		return d.hasAny(functions(f)...)
+	}
+}
+
+// counts says whether hardware counters can be read of a unit and are its own. Those of a GPU in MIG mode are its instances', and
+// those of a GPU instance belong to all compute instances on it.
+func (d *Driver) counts(u *unit) bool {
+	get := "nvmlGpmSampleGet"
+	if u.parent != nil {
+		get = "nvmlGpmMigSampleGet"
+	}
+	return !u.mig && u.device.ComputeInstances < 2 &&
+		d.hasAll("nvmlGpmQueryDeviceSupport", "nvmlGpmSampleAlloc", "nvmlGpmSampleFree", "nvmlGpmMetricsGet", get)
+}
+
+// lack turns a feature of a unit off. The caller holds the board's turn.
+func (d *Driver) lack(u *unit, f node.Feature, why string) {
+	if u.wires[f].off {
+		return
+	}
+	u.wires[f].off = true
+	u.lacks = u.lacks.With(f)
+	d.log.Debug("A device cannot tell", "device", u.device.ID, "what", f.Label(), "err", why)
 }

@@ -23,6 +23,7 @@ import (
 const (
 	childEnv   = "GPUSIGNAL_NVML_CHILD"
 	libraryEnv = "GPUSIGNAL_NVML_CHILD_LIBRARY"
+	appearsEnv = "GPUSIGNAL_NVML_CHILD_FOLDER"
 )
 
 // TestChild is the child's side; in the parent it does nothing.
@@ -33,6 +34,10 @@ func TestChild(t *testing.T) {
 		t.Skip("runs as a child of the other tests")
 	case "read":
 		childReads(library)
+	case "ages":
+		childAges(library)
+	case "appears":
+		childAppears(library)
 	case "ungated":
 		lib := gonvml.New(gonvml.WithLibraryPath(library))
 		lib.Init()
@@ -50,7 +55,7 @@ func childReads(library string) {
 		fmt.Printf("child: no driver %t, mismatch %t: %v\n", errors.Is(err, node.ErrNoDriver), errors.Is(err, node.ErrDriverMismatch), err)
 		return
 	}
-	r, err := d.Read(devices[0].ID, everything)
+	r, err := d.Read(devices[0].ID, everything|node.WantStatus)
 	if err != nil {
 		fmt.Println("child: read:", err)
 		return
@@ -69,6 +74,18 @@ func childReads(library string) {
 		{"temperature", r.Temperature.Known},
 		{"memtemp", r.MemoryTemperature.Known},
 		{"processes", r.Processes.Known},
+		{"throttled", r.Counters.Throttled[node.ThrottlePower].Known},
+		{"pcie", r.Counters.PCIeTx.Known},
+		{"nvlink", r.Counters.NVLinkTx.Known},
+		{"slowdown", r.Counters.Throttled[node.ThrottlePowerBrake].Known},
+		{"ecc", r.Status.ECCCorrected.Known && r.Status.ECCUncorrected.Known},
+		{"rows", r.Status.RemapFailed.Known},
+		{"clocks", r.Status.SMClock.Known},
+		{"state", r.Status.PerformanceState.Known},
+		{"encoder", r.Status.Encoder.Known},
+		{"jpeg", r.Status.JPEG.Known},
+		{"link", r.Status.PCIeWidth.Known},
+		{"fan", r.Status.Fan.Known},
 		{"model", devices[0].Model != ""},
 		{"pci", devices[0].PCIAddress != ""},
 		{"driver", devices[0].Driver != ""},
@@ -79,6 +96,23 @@ func childReads(library string) {
 	}
 	events, err := d.Events(0)
 	fmt.Printf("child: %d devices, events %v %v, close %v, known%s\n", len(devices), events, err, d.Close(), known)
+}
+
+// childAppears asks for devices before there is a library, and after it is there.
+func childAppears(library string) {
+	path := filepath.Join(os.Getenv(appearsEnv), filepath.Base(library))
+	d := New(Config{Library: path, Logger: slog.New(slog.DiscardHandler)})
+	var before []bool
+	for range 3 {
+		_, err := d.Devices()
+		before = append(before, errors.Is(err, node.ErrNoDriver))
+	}
+	if err := os.Symlink(library, path); err != nil {
+		fmt.Println("child:", err)
+		return
+	}
+	devices, err := d.Devices()
+	fmt.Printf("child: no driver %v, then %d devices, %v; close %v\n", before, len(devices), err, d.Close())
 }
 
 // child runs a scenario in a process of its own and returns what it printed, and its exit code.
@@ -104,6 +138,7 @@ func TestMissingFunctions(t *testing.T) {
 	const prefix = "8 devices, events [] <nil>, close <nil>, known"
 	all := []string{
 		"memory", "reserved", "utilization", "power", "limit", "energy", "temperature", "memtemp", "processes",
+		"throttled", "pcie", "nvlink", "slowdown", "ecc", "rows", "clocks", "state", "encoder", "jpeg", "link", "fan",
 		"model", "pci", "driver",
 	}
 	for _, tc := range []struct {
@@ -111,18 +146,25 @@ func TestMissingFunctions(t *testing.T) {
 		unknown string
 	}{
 		{defines: ""},
-		{defines: "NO_ENERGY", unknown: "energy"},
+		{defines: "NO_ENERGY"},
+		{defines: "NO_ENERGY NO_FIELDS", unknown: "energy memtemp throttled pcie nvlink slowdown rows"},
 		{defines: "NO_UTILIZATION", unknown: "utilization"},
 		{defines: "NO_MEMORY_V2", unknown: "reserved"},
 		{defines: "NO_MEMORY_V2 NO_MEMORY", unknown: "memory reserved"},
-		{defines: "NO_FIELDS", unknown: "memtemp"},
+		{defines: "NO_FIELDS", unknown: "memtemp throttled pcie nvlink slowdown rows"},
 		{defines: "NO_POWER"},
-		{defines: "NO_FIELDS NO_POWER", unknown: "memtemp power"},
+		{defines: "NO_FIELDS NO_POWER", unknown: "power memtemp throttled pcie nvlink slowdown rows"},
+		{defines: "NO_FIELDS NO_STATUS", unknown: "ecc clocks state encoder jpeg link memtemp throttled pcie nvlink slowdown rows"},
+		{defines: "NO_STATUS", unknown: "clocks state encoder jpeg link"},
+		{defines: "NO_JPEG", unknown: "jpeg"},
+		{defines: "NO_FAN", unknown: "fan"},
+		{defines: "NO_FANS"},
 		{defines: "NO_POWER_LIMIT", unknown: "limit"},
-		{defines: "NO_TEMPERATURE", unknown: "temperature"},
+		{defines: "NO_TEMPERATURE"},
+		{defines: "NO_TEMPERATURE NO_TEMPERATURE_V", unknown: "temperature"},
 		{defines: "NO_PROCESSES", unknown: "processes"},
 		{defines: "NO_EVENTS NO_MIG NO_SHUTDOWN NO_ERROR_STRING NO_MINOR"},
-		{defines: "NO_NAME NO_PCI NO_DRIVER_VERSION", unknown: "model pci driver"},
+		{defines: "NO_NAME NO_PCI NO_DRIVER_VERSION", unknown: "model pci driver slowdown"},
 	} {
 		t.Run(tc.defines, func(t *testing.T) {
 			want := prefix
@@ -131,7 +173,7 @@ func TestMissingFunctions(t *testing.T) {
 					want += " " + part
 				}
 			}
-			got, code := child(t, "read", nvmltest.Build(t, strings.Fields(tc.defines)...))
+			got, code := child(t, "read", nvmltest.Build(t, strings.Fields(tc.defines)...), "gpu.0.fan 30")
 			if diff := cmp.Diff(want, got); diff != "" || code != 0 {
 				t.Errorf("exit code %d\n%s", code, diff)
 			}
@@ -176,5 +218,14 @@ func TestUngatedCallEndsProcess(t *testing.T) {
 	}
 	if got, code := child(t, "ungated", nvmltest.Build(t)); got != "alive" || code != 0 {
 		t.Errorf("with the function: exit code %d: %s", code, got)
+	}
+}
+
+// TestLibraryAppears: a driver that is installed later is used then.
+func TestLibraryAppears(t *testing.T) {
+	t.Setenv(appearsEnv, t.TempDir())
+	got, code := child(t, "appears", nvmltest.Build(t))
+	if want := "no driver [true true true], then 8 devices, <nil>; close <nil>"; got != want || code != 0 {
+		t.Errorf("exit code %d: %q, want %q", code, got, want)
 	}
 }

@@ -3,7 +3,6 @@
 package nvml
 
 import (
-	"encoding/binary"
 	"math"
 
 	gonvml "github.com/NVIDIA/go-nvml/pkg/nvml"
@@ -11,84 +10,129 @@ import (
 	"gpusignal/node"
 )
 
-// counters are power, energy and temperatures.
+// kept is what counters and status keep of a unit from one reading to the next.
+type kept struct {
+	counters, status batch
+	// Bits of calls that are refused.
+	power, energy, limit, temperature, clocks, fan, ecc, link uint32
+	// fans is how many of them there are, once that is known.
+	fans node.Opt[int]
+}
+
+// allLinks is the scope in which NVLink fields tell the sum over all links.
+const allLinks = math.MaxUint32
+
+// counters are power, energy, temperatures, and what the driver counts by itself: one batch, and two calls for what has no field.
 func (r *reader) counters() {
-	r.fields()
-	if !r.reading.Power.Known {
-		r.number(&r.reading.Power, probePower, 1e-3, gonvml.Device.GetPowerUsage)
+	if r.instance(boardCounters) {
+		return
 	}
-	r.number(&r.reading.PowerLimit, probePowerLimit, 1e-3, gonvml.Device.GetEnforcedPowerLimit)
-	r.number(&r.reading.Temperature, probeTemperature, 1, func(h gonvml.Device) (uint32, gonvml.Return) {
-		return h.GetTemperature(gonvml.TEMPERATURE_GPU)
+	k, out := &r.unit.kept, &r.reading
+	r.ask(&k.counters, counterFields)
+	if !k.counters.tells(node.FeaturePower) {
+		r.first(node.FeaturePower, &k.power, part{"nvmlDeviceGetPowerUsage", whole(gonvml.Device.GetPowerUsage), milli(&out.Power)})
+	}
+	if !k.counters.tells(node.FeatureEnergy) {
+		r.first(node.FeatureEnergy, &k.energy, part{
+			"nvmlDeviceGetTotalEnergyConsumption", gonvml.Device.GetTotalEnergyConsumption,
+			func(mj uint64) { out.Energy = value{whole: mj}.microjoules() },
+		})
+	}
+	r.first(node.FeaturePowerLimit, &k.limit, part{
+		"nvmlDeviceGetEnforcedPowerLimit", whole(gonvml.Device.GetEnforcedPowerLimit), milli(&out.PowerLimit),
 	})
-	var energy uint64 // mJ
-	ok := r.try(probeEnergy, func() (ret gonvml.Return) { energy, ret = r.unit.handle.GetTotalEnergyConsumption(); return ret })
-	if ok && energy <= math.MaxInt64/1000 {
-		r.reading.Energy = node.Some(int64(energy) * 1000)
-	}
+	celsius := func(n uint64) { out.Temperature = known(n, float64(n)) }
+	r.first(node.FeatureTemperature, &k.temperature,
+		part{"nvmlDeviceGetTemperature", whole(oldTemperature), celsius},
+		part{"nvmlDeviceGetTemperatureV", whole(newTemperature), celsius})
 }
 
-// number reads a whole number and scales it.
-func (r *reader) number(to *node.Opt[float64], p probe, scale float64, get func(gonvml.Device) (uint32, gonvml.Return)) {
-	var v uint32
-	if r.try(p, func() (ret gonvml.Return) { v, ret = get(r.unit.handle); return ret }) && v != math.MaxUint32 {
-		*to = node.Some(float64(v) * scale)
-	}
-}
+// boardCounters are the features that counters tell.
+const boardCounters = node.Features(1<<node.FeaturePower | 1<<node.FeaturePowerLimit | 1<<node.FeatureEnergy |
+	1<<node.FeatureTemperature | 1<<node.FeatureMemoryTemperature | 1<<node.FeatureThrottling | 1<<node.FeaturePCIe |
+	1<<node.FeatureNVLink)
 
-// fields reads instant power and memory temperature in one call. The call works when one of its fields does; each has a
-// return code of its own.
-func (r *reader) fields() {
-	if r.off(probeInstantPower) && r.off(probeMemoryTemp) {
-		return
+// instance says that the unit is a MIG instance: what belongs to the board is not asked of it, and it lacks those features.
+func (r *reader) instance(features node.Features) bool {
+	if r.unit.device.Parent == "" {
+		return false
 	}
-	values := r.unit.fields[:]
-	values[0] = gonvml.FieldValue{FieldId: gonvml.FI_DEV_POWER_INSTANT}
-	values[1] = gonvml.FieldValue{FieldId: gonvml.FI_DEV_MEMORY_TEMP}
-	if !r.try(probeFields, func() gonvml.Return { return r.unit.handle.GetFieldValues(values) }) {
-		return
-	}
-	r.field(&r.reading.Power, probeInstantPower, &values[0], 1e-3)
-	r.field(&r.reading.MemoryTemperature, probeMemoryTemp, &values[1], 1)
-}
-
-func (r *reader) field(to *node.Opt[float64], p probe, value *gonvml.FieldValue, scale float64) {
-	ret := gonvml.Return(value.NvmlReturn)
-	if ret == gonvml.ERROR_INVALID_ARGUMENT {
-		ret = gonvml.ERROR_NOT_SUPPORTED // The driver is older than the field.
-	}
-	if r.end != nil || r.off(p) || !r.heed(p, ret) {
-		return
-	}
-	if v, ok := number(value); ok {
-		*to = node.Some(v * scale)
-	}
-}
-
-// number is the value of a field, whatever its type. It is not ok when it is not finite, below zero, or "not available".
-func number(value *gonvml.FieldValue) (v float64, ok bool) {
-	raw, low := binary.NativeEndian.Uint64(value.Value[:]), binary.NativeEndian.Uint32(value.Value[:4])
-	switch gonvml.ValueType(value.ValueType) {
-	case gonvml.VALUE_TYPE_DOUBLE:
-		v = math.Float64frombits(raw)
-	case gonvml.VALUE_TYPE_UNSIGNED_INT:
-		if low == math.MaxUint32 {
-			return 0, false
+	for f := range node.Feature(node.FeatureCount) {
+		if features.Has(f) {
+			r.lack(f, "told by the GPU that the instance is on")
 		}
-		v = float64(low)
-	case gonvml.VALUE_TYPE_UNSIGNED_LONG, gonvml.VALUE_TYPE_UNSIGNED_LONG_LONG:
-		if raw == math.MaxUint64 {
-			return 0, false
-		}
-		v = float64(raw)
-	case gonvml.VALUE_TYPE_SIGNED_LONG_LONG:
-		v = float64(int64(raw))
-	case gonvml.VALUE_TYPE_SIGNED_INT:
-		v = float64(int32(low))
-	case gonvml.VALUE_TYPE_UNSIGNED_SHORT:
-		v = float64(binary.NativeEndian.Uint16(value.Value[:2]))
-	default:
-		return 0, false
 	}
-	return v, v >= 0 && !math.IsInf(v, 0)
+	return true
+}
+
+func oldTemperature(d gonvml.Device) (uint32, gonvml.Return) {
+	return d.GetTemperature(gonvml.TEMPERATURE_GPU)
+}
+
+// newTemperature is the call that replaces the other from CUDA 13 on. What it tells below zero is left out.
+func newTemperature(d gonvml.Device) (uint32, gonvml.Return) {
+	t, ret := d.GetTemperatureV().V1()
+	if t.Temperature < 0 {
+		return math.MaxUint32, ret
+	}
+	return uint32(t.Temperature), ret
+}
+
+// whole is a call that tells 32 bits. All ones are "not available", and stay all ones.
+func whole(call func(gonvml.Device) (uint32, gonvml.Return)) func(gonvml.Device) (uint64, gonvml.Return) {
+	return func(d gonvml.Device) (uint64, gonvml.Return) {
+		n, ret := call(d)
+		if n == math.MaxUint32 {
+			return math.MaxUint64, ret
+		}
+		return uint64(n), ret
+	}
+}
+
+// known is a value made of a number, unless that is "not available".
+func known[T any](n uint64, v T) (out node.Opt[T]) {
+	if n != math.MaxUint64 {
+		out = node.Some(v)
+	}
+	return out
+}
+
+func milli(to *node.Opt[float64]) func(uint64) {
+	return func(n uint64) { *to = known(n, float64(n)*1e-3) }
+}
+
+// counterFields are the fields of counters, by the ids and units of nvml.h. Power is that of the instant, which the call of its own
+// gives only before Ampere; field 185 would give the same mean as that call.
+func counterFields(driver string) []field {
+	bytes := func(id uint32, to func(*node.Reading) *node.Opt[node.Count]) *field {
+		return &field{id: id, scope: allLinks, feature: node.FeatureNVLink, to: func(r *node.Reading, v value) { *to(r) = v.counter() }}
+	}
+	// NVLink before the fifth generation counts KiB, the fifth bytes in fields of its own.
+	nvlink := func(id, fifth uint32, to func(*node.Reading) *node.Opt[node.Count]) field {
+		return field{
+			id: id, scope: allLinks, feature: node.FeatureNVLink, instead: bytes(fifth, to),
+			to: func(r *node.Reading, v value) { *to(r) = v.kibibytes() },
+		}
+	}
+	pcie := func(id uint32, to func(*node.Reading, value)) field {
+		return field{id: id, feature: node.FeaturePCIe, to: to}
+	}
+	return append([]field{
+		{id: gonvml.FI_DEV_POWER_INSTANT, feature: node.FeaturePower, twice: true, to: func(r *node.Reading, v value) {
+			r.Power = v.scaled(1e-3)
+		}},
+		{id: gonvml.FI_DEV_TOTAL_ENERGY_CONSUMPTION, feature: node.FeatureEnergy, twice: true, to: func(r *node.Reading, v value) {
+			r.Energy = v.microjoules()
+		}},
+		{id: gonvml.FI_DEV_MEMORY_TEMP, feature: node.FeatureMemoryTemperature, to: func(r *node.Reading, v value) {
+			r.MemoryTemperature = v.scaled(1)
+		}},
+		pcie(gonvml.FI_DEV_PCIE_COUNT_TX_BYTES, func(r *node.Reading, v value) { r.Counters.PCIeTx = v.narrow() }),
+		pcie(gonvml.FI_DEV_PCIE_COUNT_RX_BYTES, func(r *node.Reading, v value) { r.Counters.PCIeRx = v.narrow() }),
+		pcie(gonvml.FI_DEV_PCIE_REPLAY_COUNTER, func(r *node.Reading, v value) { r.Counters.PCIeReplays = v.counter() }),
+		nvlink(gonvml.FI_DEV_NVLINK_THROUGHPUT_DATA_TX, gonvml.FI_DEV_NVLINK_COUNT_XMIT_BYTES,
+			func(r *node.Reading) *node.Opt[node.Count] { return &r.Counters.NVLinkTx }),
+		nvlink(gonvml.FI_DEV_NVLINK_THROUGHPUT_DATA_RX, gonvml.FI_DEV_NVLINK_COUNT_RCV_BYTES,
+			func(r *node.Reading) *node.Opt[node.Count] { return &r.Counters.NVLinkRx }),
+	}, throttleFields(driver)...)
 }

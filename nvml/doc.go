@@ -3,7 +3,7 @@
 //
 // Four facts about the library shape it. A function that the library lacks ends the process at its first call, so each one
 // is looked up before its first use. Two calls at once on one GPU crash some drivers, so a GPU has one lock. A call that
-// hangs cannot be cancelled, so nobody waits for one longer than a second. And a library stays mapped until the process
+// hangs cannot be cancelled, so nobody waits for one longer than a second, and for the library to open ten. And a library stays mapped until the process
 // ends, so one that does not fit the kernel module cannot be exchanged: that is node.ErrDriverMismatch.
 package nvml
 

@@ -4,7 +4,9 @@ package nvml
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,15 +25,22 @@ type Driver struct {
 	lib     gonvml.Interface
 	// patience is how long anyone waits for a call of someone else to come back from the driver.
 	patience time.Duration
+	// limit is how long anyone waits for an enumeration: to open a library takes seconds where nothing keeps the GPUs awake.
+	limit time.Duration
+	// now allows overriding the current time, by which readings are told apart.
+	now func() time.Time
 
 	// enumerating is held by Devices and Close. It guards the fields up to the next empty line.
 	enumerating turn
 	file        *dl.DynamicLibrary // the library, once it is mapped
-	symbols     map[string]bool    // what the library has, of what was looked up
 	opened      bool               // Init succeeded
 	version     string             // of the kernel driver
 	byIndex     map[int]*board     // the boards by NVML's index in this life of the library
 	refused     map[int]gonvml.Return
+	kept        bool // the set of events must not be freed: a registration in it has not come back
+	lost        lost
+
+	symbols symbols
 
 	// listening is held during a native wait for events, and while the event set is made or freed.
 	listening turn
@@ -47,6 +56,12 @@ type Driver struct {
 	owners map[gonvml.Device]node.DeviceID
 }
 
+// symbols are what the library has, of what was looked up.
+type symbols struct {
+	mu    sync.Mutex
+	known map[string]bool
+}
+
 // New returns a driver. It opens nothing: Devices does.
 func New(cfg Config) *Driver {
 	library := cfg.library()
@@ -55,11 +70,14 @@ func New(cfg Config) *Driver {
 		log:         cfg.Logger,
 		lib:         gonvml.New(gonvml.WithLibraryPath(library)),
 		patience:    time.Second,
+		limit:       10 * time.Second,
+		now:         time.Now,
 		enumerating: newTurn(),
 		listening:   newTurn(),
-		symbols:     map[string]bool{},
+		symbols:     symbols{known: map[string]bool{}},
 		byIndex:     map[int]*board{},
 		refused:     map[int]gonvml.Return{},
+		lost:        lost{pause: lostFirst},
 		done:        make(chan struct{}),
 		units:       map[node.DeviceID]*unit{},
 		owners:      map[gonvml.Device]node.DeviceID{},
@@ -67,13 +85,34 @@ func New(cfg Config) *Driver {
 }
 
 // Devices opens the library when it is not open and lists the GPUs, each followed by its MIG instances. A GPU that has
-// fallen away, or whose calls do not come back, stays on the list while the library is open: reading it tells why.
-// Errors wrap node.ErrNoDriver and node.ErrDriverMismatch where these are the reason.
+// fallen away, or whose calls do not come back, stays on the list: reading it tells why. When the driver does not come back in
+// time there is an error, and the next Devices waits for it. Errors wrap node.ErrNoDriver and node.ErrDriverMismatch where
+// these are the reason.
 func (d *Driver) Devices() ([]node.Device, error) {
 	if !d.enumerating.take(d.patience) {
 		return nil, errors.New("enumerate devices: an earlier enumeration has not come back from the driver")
 	}
-	defer d.enumerating.give()
+	var devices []node.Device
+	var err error
+	done := make(chan struct{})
+	go func() {
+		devices, err = d.list()
+		d.enumerating.give()
+		close(done)
+	}()
+	timer := time.NewTimer(d.limit)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return devices, err
+	case <-timer.C:
+		return nil, fmt.Errorf("enumerate devices: the driver has not come back within %v", d.limit)
+	}
+}
+
+// list opens the library when it is not open, and asks it for its devices. The caller holds the turn to enumerate.
+func (d *Driver) list() ([]node.Device, error) {
+	d.revive()
 	if err := d.open(); err != nil {
 		return nil, err
 	}
@@ -151,9 +190,13 @@ func (d *Driver) shut() bool {
 	}
 	for _, b := range boards {
 		b.gone = true
+		for _, u := range b.units {
+			u.gpm.free()
+		}
 	}
 	d.free()
 	d.mu.Lock()
+	d.mourn(boards)
 	d.units = map[node.DeviceID]*unit{}
 	d.mu.Unlock()
 	clear(d.byIndex)
@@ -174,9 +217,11 @@ func (d *Driver) unit(id node.DeviceID) (*unit, error) {
 	}
 	d.mu.RLock()
 	defer d.mu.RUnlock()
-	u := d.units[id]
-	if u == nil {
-		return nil, errors.New("not among the devices that were enumerated")
+	if u := d.units[id]; u != nil {
+		return u, nil
 	}
-	return u, nil
+	if slices.ContainsFunc(d.lost.missing, func(device node.Device) bool { return device.ID == id }) {
+		return nil, fmt.Errorf("%w: it is not among the devices of this node any more", node.ErrDeviceLost)
+	}
+	return nil, errors.New("not among the devices that were enumerated")
 }

@@ -21,30 +21,57 @@ import (
 func TestDriver(t *testing.T) {
 	library := nvmltest.Build(t)
 	for name, test := range map[string]func(*testing.T, string){
-		"identity":                      identity,
-		"readings":                      readings,
-		"a lost GPU":                    lostGPU,
-		"a GPU lost at the start":       lostAtStart,
-		"a part not supported":          partNotSupported,
-		"a part that fails":             partFails,
-		"MIG":                           mig,
-		"mismatch":                      mismatch,
-		"driver not loaded":             notLoaded,
-		"no device":                     noDevice,
-		"the library loses its state":   reopens,
-		"a hung GPU blocks no other":    hungGPU,
-		"a hung GPU and Close":          hungClose,
-		"a hung GPU and a new life":     hungReopen,
-		"events":                        events,
-		"events fail and come back":     eventsRecover,
-		"events of a GPU without them":  eventsNotSupported,
-		"events before and after":       eventsClosed,
-		"everything at once":            together,
-		"use that follows time":         followsTime,
-		"closed":                        closed,
-		"a device that was not listed":  unknownDevice,
-		"the driver opens once":         opensOnce,
-		"memory without the newer call": oldMemory,
+		"identity":                     identity,
+		"readings":                     readings,
+		"a lost GPU":                   lostGPU,
+		"a GPU lost at the start":      lostAtStart,
+		"a part not supported":         partNotSupported,
+		"a part that fails":            partFails,
+		"MIG":                          mig,
+		"mismatch":                     mismatch,
+		"driver not loaded":            notLoaded,
+		"no device":                    noDevice,
+		"the library loses its state":  reopens,
+		"a hung GPU blocks no other":   hungGPU,
+		"a hung GPU and Close":         hungClose,
+		"a hung GPU and a new life":    hungReopen,
+		"events":                       events,
+		"events fail and come back":    eventsRecover,
+		"events of a GPU without them": eventsNotSupported,
+		"events of all kinds":          eventKinds,
+		"events in part":               eventsPartly,
+		"events that spoil the set":    eventsSpoilt,
+		"a GPU lost until the library is opened again": lostForLife,
+		"a GPU that stays lost":                        lostForGood,
+		"a slow start":                                 slowStart,
+		"a GPU hung at the start":                      hungAtStart,
+		"a registration that hangs":                    hungRegistration,
+		"calls are timed":                              callsTimed,
+		"a GPU without memory of its own":              integrated,
+		"shares of processes":                          processShares,
+		"events before and after":                      eventsClosed,
+		"everything at once":                           together,
+		"use that follows time":                        followsTime,
+		"closed":                                       closed,
+		"a device that was not listed":                 unknownDevice,
+		"the driver opens once":                        opensOnce,
+		"memory without the newer call":                oldMemory,
+		"counters and status":                          fieldReadings,
+		"a ring and the truth":                         ringTruth,
+		"a ring that wraps":                            ringWraps,
+		"a ring that is empty on idle":                 ringIdle,
+		"a ring whose clock jumps":                     ringJumps,
+		"no ring":                                      ringLacks,
+		"activity":                                     activity,
+		"activity too soon":                            activityTooSoon,
+		"activity in parts":                            activityParts,
+		"activity that fails":                          activityFails,
+		"no activity":                                  activityLacks,
+		"no metric of activity":                        activityNone,
+		"MIG that changes":                             migChanges,
+		"MIG handles that are void":                    migStale,
+		"MIG instances have their own":                 migReadings,
+		"MIG that fails to tell":                       migFailsToTell,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, library) })
 	}
@@ -63,71 +90,6 @@ func identity(t *testing.T, library string) {
 	b.rewrite()
 	if got := len(b.mustDevices()); got != 8 {
 		t.Errorf("after the node got more GPUs: %d, want 8", got)
-	}
-}
-
-func lostGPU(t *testing.T, library string) {
-	b := newBench(t, library)
-	b.mustDevices()
-	b.rewrite("gpu.3.lost 1", "gpu.5.temperature.return 16")
-	for n := range 8 {
-		_, err := b.Read(gpuID(n), everything)
-		if lost := n == 3 || n == 5; lost != errors.Is(err, node.ErrDeviceLost) || !lost && err != nil {
-			t.Errorf("GPU %d: %v", n, err)
-		}
-	}
-	if got := len(b.mustDevices()); got != 8 {
-		t.Errorf("%d devices on the list, want the lost one to stay there", got)
-	}
-	b.rewrite()
-	b.mustRead(gpuID(3), everything)
-}
-
-func lostAtStart(t *testing.T, library string) {
-	b := newBench(t, library, "gpu.3.lost 1", "gpu.4.handle.return 999")
-	for range 3 {
-		devices := b.mustDevices()
-		if len(devices) != 6 || devices[3].Minor != 5 {
-			t.Errorf("devices %v, want all but 3 and 4", devices)
-		}
-	}
-	if got := b.log.count("cannot be opened"); got != 2 {
-		t.Errorf("logged %d times, want once for each GPU", got)
-	}
-	b.rewrite()
-	if got := len(b.mustDevices()); got != 8 {
-		t.Errorf("%d devices after they came back, want 8", got)
-	}
-}
-
-func mig(t *testing.T, library string) {
-	b := newBench(t, library, "devices 2", "gpu.1.mig 0 1 0 1g.18gb 19 4", "gpu.1.mig 3 5 1 2g.35gb 14 0")
-	gpu := node.Device{ID: gpuID(1), Index: 1, Minor: 1, Model: "NVIDIA H200", PCIAddress: "0000:2a:00.0", Driver: "595.45.04"}
-	first, second := gpu, gpu
-	first.ID, first.Parent, first.GPUInstance, first.Profile = "MIG-00000000-0000-0000-0000-000000000001", gpu.ID, 1, "1g.18gb"
-	first.ProfileID, first.PlacementStart = 19, 4
-	second.ID, second.Parent, second.GPUInstance, second.ComputeInstance = "MIG-00000003-0000-0000-0000-000000000001", gpu.ID, 5, 1
-	second.Profile, second.ProfileID = "2g.35gb", 14
-	for range 2 {
-		if diff := cmp.Diff([]node.Device{gpu, first, second}, b.mustDevices()[1:]); diff != "" {
-			t.Error(diff)
-		}
-		if got := b.mustRead(gpu.ID, everything); got.Utilization.Known || !got.Power.Known || !got.Energy.Known {
-			t.Errorf("the GPU behind: %+v", got)
-		}
-		if got := b.mustRead(first.ID, everything); !got.Memory.Known || got.Utilization.Known || got.Power.Known || got.Energy.Known {
-			t.Errorf("an instance: %+v", got)
-		}
-	}
-	b.rewrite("devices 2")
-	if got := len(b.mustDevices()); got != 2 {
-		t.Errorf("%d devices without MIG, want 2", got)
-	}
-	if got := b.mustRead(gpu.ID, everything); !got.Utilization.Known {
-		t.Errorf("the GPU without MIG: %+v", got)
-	}
-	if _, err := b.Read(first.ID, everything); err == nil {
-		t.Error("an instance that is gone was read")
 	}
 }
 
@@ -263,7 +225,7 @@ func together(t *testing.T, library string) {
 	for _, id := range append(ids, ids...) {
 		group.Go(func() {
 			for range 40 {
-				if _, err := b.Read(id, everything); err != nil && id != gpuID(1) {
+				if _, err := b.Read(id, everything|node.WantRing|node.WantActivity|node.WantStatus); err != nil && id != gpuID(1) {
 					t.Error(err)
 				}
 			}

@@ -4,6 +4,7 @@ package nvml
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	gonvml "github.com/NVIDIA/go-nvml/pkg/nvml"
@@ -37,8 +38,15 @@ func (d *Driver) enumerate() ([]node.Device, error) {
 	}
 	d.mu.Lock()
 	d.units = units
+	devices = append(devices, d.stillMissing()...)
 	d.mu.Unlock()
 	return devices, nil
+}
+
+// sighting is what a look at a GPU came to.
+type sighting struct {
+	ret   gonvml.Return
+	units []*unit // the GPU and its MIG instances
 }
 
 // visit looks at the GPU of an index. What is known of a GPU stays when it cannot be looked at.
@@ -46,16 +54,13 @@ func (d *Driver) visit(index int, deadline time.Time) error {
 	b := d.byIndex[index]
 	if b == nil {
 		b = &board{turn: newTurn()}
+		d.byIndex[index] = b
 	}
-	if !b.turn.take(time.Until(deadline)) {
+	base, known, seen := node.Device{Index: index, Minor: index, Driver: d.version}, b.units, &sighting{}
+	if !b.turn.take(time.Until(deadline)) || !d.attempt(b, func() { *seen = d.look(b, base, known) }) {
 		return nil
 	}
-	defer b.turn.give()
-	handle, ret := d.lib.DeviceGetHandleByIndex(index)
-	var uuid string
-	if ret == gonvml.SUCCESS {
-		uuid, ret = handle.GetUUID()
-	}
+	ret := seen.ret
 	if ret == gonvml.ERROR_LIB_RM_VERSION_MISMATCH || ret == gonvml.ERROR_UNINITIALIZED || ret == gonvml.ERROR_DRIVER_NOT_LOADED {
 		return d.fault(fmt.Sprintf("open device %d", index), ret)
 	}
@@ -66,40 +71,75 @@ func (d *Driver) visit(index int, deadline time.Time) error {
 		}
 	}
 	if ret != gonvml.SUCCESS {
+		b.lost.Store(b.lost.Load() || fallen(ret))
 		return nil
 	}
-	d.byIndex[index] = b
-	d.describe(b, index, node.DeviceID(uuid), handle)
+	if len(b.units) == 0 || b.units[0] != seen.units[0] {
+		b.heard, b.unheard = false, false
+		b.lost.Store(false)
+	}
+	b.units = seen.units
 	return nil
 }
 
-// describe fills a board whose turn is held.
-func (d *Driver) describe(b *board, index int, id node.DeviceID, handle gonvml.Device) {
+// attempt makes calls with the turn of a board, which is held, gives it back after them, and says whether they came back in time.
+// Whoever waited in vain leaves the calls to themselves: what they write must not be looked at.
+func (d *Driver) attempt(b *board, calls func()) bool {
+	back := make(chan struct{})
+	go func() {
+		calls()
+		b.turn.give()
+		close(back)
+	}()
+	timer := time.NewTimer(d.patience)
+	defer timer.Stop()
+	select {
+	case <-back:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
+// look opens the GPU of an index, whose turn is held. What was learned of a device goes on with it.
+func (d *Driver) look(b *board, base node.Device, known []*unit) sighting {
+	handle, ret := d.lib.DeviceGetHandleByIndex(base.Index)
+	var uuid string
+	if ret == gonvml.SUCCESS {
+		uuid, ret = handle.GetUUID()
+	}
+	if ret != gonvml.SUCCESS {
+		return sighting{ret: ret}
+	}
 	var gpu *unit
-	if len(b.units) > 0 && b.units[0].device.ID == id {
-		gpu = b.units[0]
+	if len(known) > 0 && known[0].device.ID == node.DeviceID(uuid) {
+		gpu = known[0]
 	} else {
-		gpu = &unit{board: b, device: d.identify(index, id, handle)}
+		base.ID = node.DeviceID(uuid)
+		gpu = &unit{board: b, device: d.identify(base, handle)}
 		d.fit(gpu)
-		b.units, b.heard = nil, false
 	}
 	gpu.handle = handle
-	mig := d.migOn(handle)
+	mig := d.migOn(handle, gpu.mig)
 	if mig != gpu.mig {
 		// Much of what a GPU cannot tell with MIG on it tells with MIG off.
 		gpu.mig = mig
 		d.fit(gpu)
 	}
-	known := b.units
-	b.units = []*unit{gpu}
+	units := []*unit{gpu}
 	if mig {
-		b.units = append(b.units, d.instances(gpu, known)...)
+		units = append(units, d.instances(gpu, known)...)
 	}
+	for _, u := range known {
+		if !slices.Contains(units, u) {
+			u.gpm.free()
+		}
+	}
+	return sighting{ret: gonvml.SUCCESS, units: units}
 }
 
 // identify asks a GPU what does not change while the library is open.
-func (d *Driver) identify(index int, id node.DeviceID, handle gonvml.Device) node.Device {
-	device := node.Device{ID: id, Index: index, Minor: index, Driver: d.version}
+func (d *Driver) identify(device node.Device, handle gonvml.Device) node.Device {
 	if d.has("nvmlDeviceGetMinorNumber") {
 		if minor, ret := handle.GetMinorNumber(); ret == gonvml.SUCCESS {
 			device.Minor = minor

@@ -20,10 +20,27 @@ const (
 	slice = 200 * time.Millisecond
 )
 
-// listen registers the XID errors of every GPU that is not yet registered. The caller holds the turn to enumerate.
+// kinds of events by their bits in nvml.h.
+func kinds() [node.EventKinds]uint64 {
+	return [...]uint64{
+		node.EventXID:            gonvml.EventTypeXidCriticalError,
+		node.EventECCSingleBit:   gonvml.EventTypeSingleBitEccError,
+		node.EventECCDoubleBit:   gonvml.EventTypeDoubleBitEccError,
+		node.EventMIGConfig:      gonvml.EventMigConfigChange,
+		node.EventUnavailable:    gonvml.EventTypeGpuUnavailableError,
+		node.EventRecoveryAction: gonvml.EventTypeGpuRecoveryAction,
+	}
+}
+
+// hears says whether the library has what it takes to wait for events.
+func (d *Driver) hears() bool {
+	return d.hasAll("nvmlEventSetCreate", "nvmlDeviceRegisterEvents", "nvmlEventSetFree") &&
+		d.hasAny("nvmlEventSetWait_v2", "nvmlEventSetWait")
+}
+
+// listen registers the events of every GPU that is not yet registered. The caller holds the turn to enumerate.
 func (d *Driver) listen() {
-	if !d.hasAll("nvmlEventSetCreate", "nvmlDeviceRegisterEvents", "nvmlEventSetFree") ||
-		!d.hasAny("nvmlEventSetWait_v2", "nvmlEventSetWait") {
+	if !d.hears() {
 		return
 	}
 	set := d.eventSet()
@@ -32,22 +49,58 @@ func (d *Driver) listen() {
 	}
 	deadline := time.Now().Add(d.patience)
 	for _, b := range d.boards() {
-		if b.heard || !b.turn.take(time.Until(deadline)) {
+		if b.heard || b.unheard || len(b.units) == 0 || !b.turn.take(time.Until(deadline)) {
 			continue
 		}
-		gpu := b.units[0]
-		ret := gpu.handle.RegisterEvents(gonvml.EventTypeXidCriticalError, set)
+		gpu, answer := b.units[0], new(gonvml.Return)
+		if !d.attempt(b, func() { *answer = d.register(gpu, set) }) {
+			d.kept = true
+			continue
+		}
+		ret := *answer
 		b.heard = ret == gonvml.SUCCESS || never(ret)
-		if ret == gonvml.SUCCESS {
-			d.mu.Lock()
-			d.owners[gpu.handle] = gpu.device.ID
-			d.mu.Unlock()
-		} else if ret != b.mute {
-			d.log.Debug("A device does not tell of XID errors", "device", gpu.device.ID, "err", text(ret))
+		if ret != gonvml.SUCCESS && ret != b.mute {
+			d.log.Debug("A device does not tell of events", "device", gpu.device.ID, "err", text(ret))
 		}
 		b.mute = ret
-		b.turn.give()
+		if ret == gonvml.ERROR_UNKNOWN {
+			// By nvml.h the set is in an undefined state now: it is made anew, without this GPU.
+			b.unheard = true
+			d.deaf.Store(true)
+			return
+		}
 	}
+}
+
+// register has a GPU put its events into a set, those of ours that it supports. The caller holds the board's turn.
+func (d *Driver) register(gpu *unit, set gonvml.EventSet) gonvml.Return {
+	const xid = uint64(gonvml.EventTypeXidCriticalError)
+	var ours uint64
+	for _, bit := range kinds() {
+		ours |= bit
+	}
+	types := xid
+	if d.has("nvmlDeviceGetSupportedEventTypes") {
+		if supported, ret := gpu.handle.GetSupportedEventTypes(); ret == gonvml.SUCCESS {
+			types = ours & supported
+		}
+	}
+	ret := gonvml.ERROR_NOT_SUPPORTED
+	if types != 0 {
+		ret = gpu.handle.RegisterEvents(types, set)
+	}
+	if ret == gonvml.ERROR_NOT_SUPPORTED && types&xid != 0 && types != xid {
+		ret = gpu.handle.RegisterEvents(xid, set)
+	}
+	switch {
+	case ret == gonvml.SUCCESS:
+		d.mu.Lock()
+		d.owners[gpu.handle] = gpu.device.ID
+		d.mu.Unlock()
+	case never(ret) || ret == gonvml.ERROR_UNKNOWN:
+		d.lack(gpu, node.FeatureEvents, text(ret))
+	}
+	return ret
 }
 
 // eventSet is the one event set, made anew where the old one failed, and nil where there can be none now.
@@ -82,16 +135,17 @@ func (d *Driver) free() {
 	d.set = nil
 	clear(d.owners)
 	d.mu.Unlock()
-	if set != nil {
+	if set != nil && !d.kept {
 		_ = set.Free()
 	}
+	d.kept = false
 	for _, b := range d.boards() {
 		b.heard = false
 	}
 }
 
-// Events waits for XID errors of the GPUs that Devices has listed, at most for the timeout. No event is no error. An error
-// comes back only when the timeout is over, so a loop around Events need not slow itself down. An XID of a MIG instance is
+// Events waits for events of the GPUs that Devices has listed, at most for the timeout. No event is no error. An error
+// comes back only when the timeout is over, so a loop around Events need not slow itself down. What happens to a MIG instance is
 // told of its GPU.
 func (d *Driver) Events(timeout time.Duration) ([]node.Event, error) {
 	deadline := time.Now().Add(timeout)
@@ -138,11 +192,27 @@ func (d *Driver) wait(limit time.Duration) ([]node.Event, error) {
 		d.mu.RLock()
 		id, known := d.owners[data.Device]
 		d.mu.RUnlock()
-		if known && data.EventType == gonvml.EventTypeXidCriticalError {
-			events = append(events, node.Event{Device: id, XID: int(data.EventData), At: time.Now()})
+		if !known {
+			continue
 		}
+		events = appendEvents(events, id, data, d.now())
 	}
 	return events, nil
+}
+
+// appendEvents what the driver told of a GPU: the kinds of which it carries the bit, and the number of an XID error.
+func appendEvents(events []node.Event, id node.DeviceID, data gonvml.EventData, at time.Time) []node.Event {
+	for kind, bit := range kinds() {
+		if data.EventType&bit == 0 {
+			continue
+		}
+		event := node.Event{Device: id, Kind: node.EventKind(kind), At: at}
+		if event.Kind == node.EventXID {
+			event.XID = int(data.EventData)
+		}
+		events = append(events, event)
+	}
+	return events
 }
 
 // pause ends early when the driver is closed.

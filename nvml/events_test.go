@@ -4,6 +4,7 @@ package nvml
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -78,7 +79,7 @@ func eventsNotSupported(t *testing.T, library string) {
 	}
 	b.rewrite("devices 2", "gpu.0.xid 13", "gpu.1.xid 31")
 	wantEvents(t, b, time.Minute, node.Event{Device: gpuID(1), XID: 31})
-	if got := b.log.count("does not tell of XID errors"); got != 1 {
+	if got := b.log.count("does not tell of events"); got != 1 {
 		t.Errorf("logged %d times, want once", got)
 	}
 }
@@ -98,5 +99,60 @@ func eventsClosed(t *testing.T, library string) {
 	}
 	if err := <-ended; !errors.Is(err, errClosed) {
 		t.Errorf("the wait ended with %v", err)
+	}
+}
+
+// eventKinds: each kind that a GPU supports is told as what it is; those that it does not support are not asked for.
+func eventKinds(t *testing.T, library string) {
+	all := map[node.EventKind]int{
+		node.EventECCSingleBit: 0x1, node.EventECCDoubleBit: 0x2, node.EventMIGConfig: 0x100, node.EventUnavailable: 0x4000,
+		node.EventRecoveryAction: 0x8000,
+	}
+	mask := 0x8
+	for _, bit := range all {
+		mask |= bit
+	}
+	modern := fmt.Sprintf("gpu.0.event_types %d", mask|0x4|0x80)
+	for kind, bit := range all {
+		t.Run(kind.Label(), func(t *testing.T) {
+			b := newBench(t, library, "devices 2", modern)
+			b.mustDevices()
+			b.rewrite("devices 2", modern, fmt.Sprintf("gpu.0.event %d", bit), fmt.Sprintf("gpu.1.event %d", bit))
+			want := []node.Event{{Device: gpuID(0), Kind: kind}}
+			if bit <= 0x100 {
+				want = append(want, node.Event{Device: gpuID(1), Kind: kind}) // The stub's GPUs are not modern by default.
+			}
+			wantEvents(t, b, time.Minute, want...)
+			b.rewrite("devices 2", modern, "gpu.0.event 4", "gpu.0.xid 95")
+			wantEvents(t, b, time.Minute, node.Event{Device: gpuID(0), XID: 95})
+		})
+	}
+}
+
+// eventsPartly: a GPU that says that it supports more than it registers still tells of XID errors; one that supports none lacks
+// events.
+func eventsPartly(t *testing.T, library string) {
+	b := newBench(t, library, "devices 4", "gpu.3.event_types.registered 8", "gpu.0.event_types 8", "gpu.1.event_types 0", "gpu.2.event_types.return 3", "gpu.2.event_types 8")
+	b.mustDevices()
+	b.rewrite("devices 4", "gpu.0.xid 1", "gpu.1.xid 2", "gpu.2.xid 3", "gpu.3.xid 4")
+	wantEvents(t, b, time.Minute, node.Event{Device: gpuID(0), XID: 1}, node.Event{Device: gpuID(2), XID: 3},
+		node.Event{Device: gpuID(3), XID: 4})
+	for n, want := range []bool{false, true, false, false} {
+		if got := b.mustRead(gpuID(n), node.WantMemory).Lacks.Has(node.FeatureEvents); got != want {
+			t.Errorf("GPU %d lacks events: %t, want %t", n, got, want)
+		}
+	}
+}
+
+// eventsSpoilt: a GPU that leaves the set of events in an undefined state is left out of the next one.
+func eventsSpoilt(t *testing.T, library string) {
+	b := newBench(t, library, "devices 3", "gpu.1.events.return 999")
+	for range 3 {
+		b.mustDevices()
+	}
+	b.rewrite("devices 3", "gpu.0.xid 1", "gpu.1.xid 2", "gpu.2.xid 3")
+	wantEvents(t, b, time.Minute, node.Event{Device: gpuID(0), XID: 1}, node.Event{Device: gpuID(2), XID: 3})
+	if !b.mustRead(gpuID(1), node.WantMemory).Lacks.Has(node.FeatureEvents) {
+		t.Error("the GPU does not lack events")
 	}
 }

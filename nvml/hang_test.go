@@ -84,3 +84,40 @@ func hungReopen(t *testing.T, library string) {
 		t.Errorf("shutdown of the extra life: %s", text(ret))
 	}
 }
+
+// hungAtStart: a GPU that does not come back from being looked at for the first time is listed once it has; the others are at once.
+func hungAtStart(t *testing.T, library string) {
+	b := newBench(t, library, "gpu.2.handle.sleep_ms 600000")
+	b.patience = 20 * time.Millisecond
+	for range 2 {
+		if got := len(b.mustDevices()); got != 7 {
+			t.Errorf("%d devices, want 7", got)
+		}
+		b.mustRead(gpuID(3), node.WantMemory)
+	}
+	b.rewrite()
+	b.patience = 30 * time.Second
+	if got := len(b.mustDevices()); got != 8 {
+		t.Errorf("%d devices once it came back, want 8", got)
+	}
+	b.mustRead(gpuID(2), everything)
+}
+
+// hungRegistration: a GPU that does not come back from having its events registered leaves the events of the others alone.
+func hungRegistration(t *testing.T, library string) {
+	b := newBench(t, library, "devices 3", "gpu.1.events.sleep_ms 600000")
+	b.patience = 20 * time.Millisecond
+	b.mustDevices()
+	b.rewrite("devices 3", "gpu.1.events.sleep_ms 600000", "gpu.2.xid 31")
+	wantEvents(t, b, time.Minute, node.Event{Device: gpuID(2), XID: 31})
+	b.rewrite("devices 3", "wait.return 999", "gpu.1.events.sleep_ms 600000")
+	if _, err := b.Events(time.Millisecond); err == nil {
+		t.Error("a wait that fails gave no error")
+	}
+	b.rewrite("devices 3", "gpu.1.events.sleep_ms 600000")
+	b.mustDevices() // The set is made anew, and the old one is not freed under the registration.
+	b.rewrite("devices 3", "gpu.0.xid 32")
+	b.patience = 30 * time.Second
+	wantEvents(t, b, time.Minute, node.Event{Device: gpuID(0), XID: 32})
+	b.mustRead(gpuID(1), everything)
+}

@@ -10,50 +10,75 @@ import (
 	"gpusignal/node"
 )
 
-// migOn says whether a GPU is in MIG mode and its instances can be listed.
-func (d *Driver) migOn(handle gonvml.Device) bool {
+// migOn says whether a GPU is in MIG mode and its instances can be listed: as before where it cannot tell for now.
+func (d *Driver) migOn(handle gonvml.Device, before bool) bool {
 	if !d.hasAll("nvmlDeviceGetMigMode", "nvmlDeviceGetMaxMigDeviceCount", "nvmlDeviceGetMigDeviceHandleByIndex",
 		"nvmlDeviceGetGpuInstanceId", "nvmlDeviceGetComputeInstanceId") {
 		return false
 	}
-	current, _, ret := handle.GetMigMode()
-	return ret == gonvml.SUCCESS && current == gonvml.DEVICE_MIG_ENABLE
+	switch current, _, ret := handle.GetMigMode(); {
+	case ret == gonvml.SUCCESS:
+		return current == gonvml.DEVICE_MIG_ENABLE
+	case never(ret):
+		return false
+	default:
+		return before
+	}
 }
 
-// instances lists the MIG instances of a GPU. Those that were known keep what was learned of their probes.
+// instances lists the MIG instances of a GPU. One that is as it was keeps what was learned of it; its handle is new each time,
+// because a change of any instance may have made the old one void. Where a slot fails to tell, for now, none that was known
+// is given up.
 func (d *Driver) instances(gpu *unit, known []*unit) []*unit {
-	slots, ret := gpu.handle.GetMaxMigDeviceCount()
-	if ret != gonvml.SUCCESS {
-		return nil
-	}
 	var out []*unit
-	for slot := range slots {
-		// A slot without an instance is NOT_FOUND.
-		handle, ret := gpu.handle.GetMigDeviceHandleByIndex(slot)
-		if ret != gonvml.SUCCESS {
+	complete := d.slots(gpu, func(device node.Device, handle gonvml.Device) {
+		out = append(out, &unit{board: gpu.board, parent: gpu, device: device, handle: handle})
+	})
+	onInstance := map[int]int{}
+	for _, u := range out {
+		onInstance[u.device.GPUInstance]++
+	}
+	for i, u := range out {
+		u.device.ComputeInstances = onInstance[u.device.GPUInstance]
+		if was := instance(known, u.device.ID); was != nil && was.parent == gpu && was.device == u.device {
+			was.handle, out[i] = u.handle, was
 			continue
 		}
-		uuid, ret := handle.GetUUID()
-		if ret != gonvml.SUCCESS {
-			continue
+		d.fit(u)
+	}
+	for _, u := range known {
+		if !complete && u.parent == gpu && instance(out, u.device.ID) == nil {
+			out = append(out, u)
 		}
-		u := instance(known, node.DeviceID(uuid))
-		if u == nil {
-			device, ok := d.identifyInstance(gpu, node.DeviceID(uuid), handle)
-			if !ok {
-				continue
-			}
-			u = &unit{board: gpu.board, device: device}
-			d.fit(u)
-		}
-		u.handle = handle
-		out = append(out, u)
 	}
 	return out
 }
 
-func instance(known []*unit, id node.DeviceID) *unit {
-	for _, u := range known {
+// slots hands over what is in the slots of a GPU, and says whether all of them could be looked at.
+func (d *Driver) slots(gpu *unit, found func(node.Device, gonvml.Device)) (complete bool) {
+	slots, ret := gpu.handle.GetMaxMigDeviceCount()
+	if ret != gonvml.SUCCESS {
+		return false
+	}
+	complete = true
+	for slot := range slots {
+		handle, ret := gpu.handle.GetMigDeviceHandleByIndex(slot)
+		var device node.Device
+		if ret == gonvml.SUCCESS {
+			device, ret = d.identifyInstance(gpu, handle)
+		}
+		switch {
+		case ret == gonvml.SUCCESS:
+			found(device, handle)
+		case ret != gonvml.ERROR_NOT_FOUND && ret != gonvml.ERROR_INVALID_ARGUMENT && !never(ret):
+			complete = false // NOT_FOUND is an empty slot, and the others one that is not for us.
+		}
+	}
+	return complete
+}
+
+func instance(among []*unit, id node.DeviceID) *unit {
+	for _, u := range among {
 		if u.device.ID == id {
 			return u
 		}
@@ -63,15 +88,19 @@ func instance(known []*unit, id node.DeviceID) *unit {
 
 // identifyInstance asks where an instance lies on its GPU. ProfileID and PlacementStart are -1 where the driver does not
 // tell: it needs the right to monitor MIG for them.
-func (d *Driver) identifyInstance(gpu *unit, id node.DeviceID, handle gonvml.Device) (node.Device, bool) {
+func (d *Driver) identifyInstance(gpu *unit, handle gonvml.Device) (node.Device, gonvml.Return) {
 	device := gpu.device
-	device.ID, device.Parent, device.ProfileID, device.PlacementStart = id, gpu.device.ID, -1, -1
-	var ret gonvml.Return
+	device.Parent, device.ProfileID, device.PlacementStart = gpu.device.ID, -1, -1
+	uuid, ret := handle.GetUUID()
+	if ret != gonvml.SUCCESS {
+		return device, ret
+	}
+	device.ID = node.DeviceID(uuid)
 	if device.GPUInstance, ret = handle.GetGpuInstanceId(); ret != gonvml.SUCCESS {
-		return device, false
+		return device, ret
 	}
 	if device.ComputeInstance, ret = handle.GetComputeInstanceId(); ret != gonvml.SUCCESS {
-		return device, false
+		return device, ret
 	}
 	if d.has("nvmlDeviceGetName") {
 		// The name of an instance is "NVIDIA H200 MIG 1g.18gb".
@@ -88,5 +117,5 @@ func (d *Driver) identifyInstance(gpu *unit, id node.DeviceID, handle gonvml.Dev
 			}
 		}
 	}
-	return device, true
+	return device, gonvml.SUCCESS
 }

@@ -80,12 +80,14 @@ func (d *Driver) tooOld(symbol string) error {
 }
 
 // has says whether the library has a function. It asks once and keeps the answer: a library stays mapped until the
-// process ends. The caller holds the turn to enumerate, so the library is not opened or shut meanwhile.
+// process ends.
 func (d *Driver) has(symbol string) bool {
-	has, asked := d.symbols[symbol]
+	d.symbols.mu.Lock()
+	defer d.symbols.mu.Unlock()
+	has, asked := d.symbols.known[symbol]
 	if !asked {
-		has = d.lib.Extensions().LookupSymbol(symbol) == nil
-		d.symbols[symbol] = has
+		has = d.file.Lookup(symbol) == nil
+		d.symbols.known[symbol] = has
 		if !has {
 			d.log.Debug("The driver's library lacks a function", "library", d.library, "function", symbol)
 		}

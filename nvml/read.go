@@ -5,7 +5,6 @@ package nvml
 import (
 	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	gonvml "github.com/NVIDIA/go-nvml/pkg/nvml"
@@ -14,12 +13,12 @@ import (
 )
 
 // Read takes the wanted parts of a device's reading. What the device cannot tell is not Known; what fails this once is not
-// Known either, unless everything fails: then there is an error. Errors wrap node.ErrDeviceLost, node.ErrNoDriver and
-// node.ErrDriverMismatch where these are the reason.
+// Known either, unless everything fails: then there is an error, and the reading names only the calls that were made. Errors wrap node.ErrDeviceLost, node.ErrResetRequired,
+// node.ErrNoDriver and node.ErrDriverMismatch where these are the reason.
 func (d *Driver) Read(id node.DeviceID, want node.Want) (node.Reading, error) {
 	reading, err := d.read(id, want)
 	if err != nil {
-		return node.Reading{}, fmt.Errorf("read device %q: %w", id, err)
+		return reading, fmt.Errorf("read device %q: %w", id, err)
 	}
 	return reading, nil
 }
@@ -37,26 +36,47 @@ func (d *Driver) read(id node.DeviceID, want node.Want) (node.Reading, error) {
 		return node.Reading{}, errors.New("the library was closed meanwhile")
 	}
 	r := reader{driver: d, unit: u, id: id}
+	u.calls = u.calls[:0]
+	r.gather(want)
+	failed := node.Reading{Calls: u.calls, Lacks: u.lacks}
+	if r.end != nil {
+		u.board.lost.Store(errors.Is(r.end, node.ErrDeviceLost) || errors.Is(r.end, node.ErrResetRequired))
+		u.gpm.forget()
+		return failed, r.end
+	}
+	if r.got {
+		u.board.lost.Store(false)
+	}
+	if !r.got && r.failure != nil {
+		return failed, r.failure
+	}
+	r.reading.At, r.reading.Calls, r.reading.Lacks = d.now(), u.calls, u.lacks
+	return r.reading, nil
+}
+
+// gather reads the wanted parts. The ring comes before the processes, which go by its stamps.
+func (r *reader) gather(want node.Want) {
 	if want&node.WantMemory != 0 {
 		r.memory()
 	}
 	if want&node.WantUtilization != 0 {
 		r.utilization()
 	}
+	if want&node.WantRing != 0 {
+		r.ring()
+	}
+	if want&node.WantActivity != 0 {
+		r.activity()
+	}
 	if want&node.WantCounters != 0 {
 		r.counters()
+	}
+	if want&node.WantStatus != 0 {
+		r.status()
 	}
 	if want&node.WantProcesses != 0 {
 		r.processes()
 	}
-	if r.end != nil {
-		return node.Reading{}, r.end
-	}
-	if !r.got && r.failure != nil {
-		return node.Reading{}, r.failure
-	}
-	r.reading.At = time.Now()
-	return r.reading, nil
 }
 
 // A reader holds the turn of a unit's board and puts one reading together.
@@ -70,54 +90,72 @@ type reader struct {
 	failure, end error
 }
 
-// try makes a call unless its probe is off, and says whether it worked.
-func (r *reader) try(p probe, call func() gonvml.Return) bool {
-	if r.end != nil || r.unit.probes[p].off {
+// try makes a call unless its feature is off, and says whether it worked.
+func (r *reader) try(f node.Feature, call func() gonvml.Return) bool {
+	if r.end != nil || r.off(f) {
 		return false
 	}
-	return r.heed(p, call())
+	return r.heed(f, r.call(f, call))
 }
 
-// heed draws the consequence of a return code for a probe, and says whether it means a value.
-func (r *reader) heed(p probe, ret gonvml.Return) bool {
-	state := &r.unit.probes[p]
-	name, _ := p.about()
+// call makes a call and keeps how long it took, without drawing a consequence.
+func (r *reader) call(f node.Feature, call func() gonvml.Return) gonvml.Return {
+	from := time.Now()
+	ret := call()
+	r.unit.calls = append(r.unit.calls, node.Call{Feature: f, Took: time.Since(from)})
+	return ret
+}
+
+// heed draws the consequence of a return code for a feature, and says whether it means a value.
+func (r *reader) heed(f node.Feature, ret gonvml.Return) bool {
+	state := &r.unit.wires[f]
 	switch {
 	case ret == gonvml.SUCCESS:
 		r.got = true
 		if state.failing {
 			state.failing = false
-			r.driver.log.Info("A device tells again", "device", r.id, "what", name)
+			r.driver.log.Info("A device tells again", "device", r.id, "what", f.Label())
 		}
 		return true
 	case ends(ret):
-		r.end = r.driver.fault("read "+name, ret)
+		r.end = r.driver.fault("read "+f.Label(), ret)
 	case never(ret):
-		state.off = true
-		r.driver.log.Debug("A device cannot tell", "device", r.id, "what", name, "err", text(ret))
+		r.lack(f, text(ret))
 	default:
-		r.failure = r.driver.fault("read "+name, ret)
+		r.failure = r.driver.fault("read "+f.Label(), ret)
 		if !state.failing {
 			state.failing = true
-			r.driver.log.Warn("A device fails to tell", "device", r.id, "what", name, "err", text(ret))
+			r.driver.log.Warn("A device fails to tell", "device", r.id, "what", f.Label(), "err", text(ret))
 		}
 	}
 	return false
 }
 
-func (r *reader) off(p probe) bool { return r.unit.probes[p].off }
+// lack turns a feature off: the device will not be asked for it again.
+func (r *reader) lack(f node.Feature, why string) { r.driver.lack(r.unit, f, why) }
+
+func (r *reader) off(f node.Feature) bool { return r.unit.wires[f].off }
+
+// has says whether the library has a function.
+func (r *reader) has(function string) bool { return r.driver.has(function) }
 
 // memory of a device. Drivers before 510 count what they reserve for themselves as used.
 func (r *reader) memory() {
-	var v2 gonvml.Memory_v2
-	if r.try(probeMemory, func() (ret gonvml.Return) { v2, ret = r.unit.handle.GetMemoryInfo_v2(); return ret }) {
-		r.setMemory(node.Memory{Total: v2.Total, Reserved: v2.Reserved, Used: v2.Used})
-	}
-	if !r.off(probeMemory) {
+	if r.end != nil || r.off(node.FeatureMemory) {
 		return
 	}
+	if !r.unit.old {
+		var v2 gonvml.Memory_v2
+		ret := r.call(node.FeatureMemory, func() (ret gonvml.Return) { v2, ret = r.unit.handle.GetMemoryInfo_v2(); return ret })
+		if r.unit.old = never(ret) && r.has("nvmlDeviceGetMemoryInfo"); !r.unit.old {
+			if r.heed(node.FeatureMemory, ret) {
+				r.setMemory(node.Memory{Total: v2.Total, Reserved: v2.Reserved, Used: v2.Used})
+			}
+			return
+		}
+	}
 	var v1 gonvml.Memory
-	if r.try(probeMemoryV1, func() (ret gonvml.Return) { v1, ret = r.unit.handle.GetMemoryInfo(); return ret }) {
+	if r.try(node.FeatureMemory, func() (ret gonvml.Return) { v1, ret = r.unit.handle.GetMemoryInfo(); return ret }) {
 		r.setMemory(node.Memory{Total: v1.Total, Used: v1.Used})
 	}
 }
@@ -132,7 +170,7 @@ func (r *reader) setMemory(m node.Memory) {
 // utilization in whole percent; drivers are known to say more than 100.
 func (r *reader) utilization() {
 	var rates gonvml.Utilization
-	if !r.try(probeUtilization, func() (ret gonvml.Return) { rates, ret = r.unit.handle.GetUtilizationRates(); return ret }) {
+	if !r.try(node.FeatureUtilization, func() (ret gonvml.Return) { rates, ret = r.unit.handle.GetUtilizationRates(); return ret }) {
 		return
 	}
 	r.reading.Utilization = percent(rates.Gpu)
@@ -144,39 +182,4 @@ func percent(v uint32) node.Opt[float64] {
 		return node.Opt[float64]{}
 	}
 	return node.Some(float64(v) / 100)
-}
-
-// processes that compute, one for each PID.
-func (r *reader) processes() {
-	var infos []gonvml.ProcessInfo
-	ok := r.try(probeProcesses, func() (ret gonvml.Return) {
-		infos, ret = r.unit.handle.GetComputeRunningProcesses()
-		if ret == gonvml.ERROR_NOT_FOUND {
-			infos, ret = nil, gonvml.SUCCESS
-		}
-		return ret
-	})
-	if !ok {
-		return
-	}
-	out := make([]node.Process, 0, len(infos))
-	index := make(map[int]int, len(infos))
-	for _, info := range infos {
-		pid := int(info.Pid)
-		if pid == 0 {
-			continue
-		}
-		memory := info.UsedGpuMemory
-		if memory == math.MaxUint64 { // NVML_VALUE_NOT_AVAILABLE
-			memory = 0
-		}
-		if i, known := index[pid]; known {
-			// One process can hold several instances of a GPU in MIG mode.
-			out[i].Memory += memory
-			continue
-		}
-		index[pid] = len(out)
-		out = append(out, node.Process{PID: pid, Memory: memory})
-	}
-	r.reading.Processes = node.Some(out)
 }

@@ -10,12 +10,6 @@ import (
 	"gpusignal/node"
 )
 
-// utilizationInterval is the shortest time between readings of utilisation: no driver refreshes it more often.
-const utilizationInterval = 100 * time.Millisecond
-
-// processInterval is the time between readings of processes.
-const processInterval = 5 * time.Second
-
 // board is one physical GPU with its MIG instances: one goroutine reads them, one after the other.
 type board struct {
 	sampler *Sampler
@@ -23,9 +17,8 @@ type board struct {
 	targets atomic.Pointer[[]target]
 	call    *call
 	missed  atomic.Uint64
-
-	// The clocks of what is not read at every tick.
-	utilization, counters, processes every
+	plan    plan
+	budget  *budget
 
 	// reported says that the log knows of the hang. It is the clock's.
 	reported bool
@@ -43,13 +36,12 @@ type target struct {
 
 func newBoard(s *Sampler, id node.DeviceID) *board {
 	b := &board{
-		sampler:     s,
-		ticks:       make(chan time.Time),
-		call:        newCall(),
-		utilization: every{period: max(s.interval, utilizationInterval)},
-		counters:    every{period: s.slow},
-		processes:   every{period: max(s.slow, processInterval)},
-		log:         s.log.With("board", id),
+		sampler: s,
+		ticks:   make(chan time.Time),
+		call:    newCall(),
+		plan:    newPlan(s.interval, s.slow),
+		budget:  newBudget(s.slow),
+		log:     s.log.With("board", id),
 	}
 	b.targets.Store(&[]target{})
 	return b
@@ -87,50 +79,46 @@ func (b *board) run(ctx context.Context) {
 	}
 }
 
-// tick reads every device of the board.
+// tick reads what is due of every device of the board.
 func (b *board) tick(ctx context.Context, at time.Time) {
-	slack := b.sampler.interval / 2
-	want := node.WantMemory
-	if b.utilization.due(at, slack) {
-		want |= node.WantUtilization
+	due := b.plan.due(at)
+	if due.want == 0 {
+		return
 	}
-	slow := b.counters.due(at, slack)
-	if slow {
-		want |= node.WantCounters
-	}
-	processes := b.processes.due(at, slack)
 	for _, t := range *b.targets.Load() {
-		t.pending = t.pending || slow
-		if !slow && t.resting() {
+		t.pending = t.pending || due.slow
+		if !due.slow && t.resting() {
 			continue
 		}
-		w := want
-		if processes && b.sampler.shared(t.info.ID) {
-			w |= node.WantProcesses
+		a := due
+		if a.want&node.WantProcesses != 0 && !b.sampler.shared(t.info.ID) {
+			a.want &^= node.WantProcesses
 		}
-		if !b.read(ctx, t, w) {
+		if !b.read(ctx, t, a) {
 			return
 		}
 	}
 }
 
 // read takes one reading and takes note of what came. It returns false when the sampler has ended meanwhile.
-func (b *board) read(ctx context.Context, t target, want node.Want) bool {
+func (b *board) read(ctx context.Context, t target, a ask) bool {
 	start := b.call.enter()
-	r, err := b.sampler.driver.Read(t.info.ID, want)
+	r, err := b.sampler.driver.Read(t.info.ID, a.want)
 	b.call.leave()
-	took := time.Since(start)
+	end := time.Now()
+	took := end.Sub(start)
 	if ctx.Err() != nil {
 		return false
 	}
+	b.spend(end, cost(r.Calls, a, took))
 	if err != nil {
 		b.failed(t, err, took)
 		return true
 	}
-	if t.down != "" {
+	if t.down() != "" {
 		b.log.Info("Device is read again", "device", t.info.ID)
 	}
-	if use, booked := t.took(r, want, took); booked {
+	if use, booked := t.took(&r, a, took); booked {
 		use.Device, use.Divided = t.info.ID, t.divided
 		b.sampler.book(use)
 	}
@@ -143,48 +131,27 @@ func (b *board) failed(t target, err error, took time.Duration) {
 		b.sampler.end(err)
 	}
 	why := reason(err)
-	if t.down != why {
+	if t.down() != why {
 		b.log.Warn("Device cannot be read", "device", t.info.ID, "reason", why, "err", err)
 	}
 	t.failed(why, took)
 }
 
-// The reasons for which a device is down.
-const (
-	downHung     = "hung"
-	downLost     = "lost"
-	downNoDriver = "no_driver"
-	downError    = "error"
-)
-
-func reason(err error) string {
+// spend puts down what a reading spent in the driver, and follows the budget where it changes the pace.
+func (b *board) spend(at time.Time, s spent) {
+	if !b.budget.spend(at, s) {
+		return
+	}
+	slowed := max(b.plan.live, b.plan.late) > 1
+	b.plan.pace(b.budget.pace())
+	share, factor := b.budget.told()
 	switch {
-	case errors.Is(err, node.ErrDeviceLost):
-		return downLost
-	case errors.Is(err, node.ErrNoDriver):
-		return downNoDriver
+	case slowed == (factor > 1):
+		b.log.Debug("GPU is read at another pace", "live", b.plan.live, "slow", b.plan.late, "driver_time", share.Value)
+	case slowed:
+		b.log.Info("GPU is read as often as asked again")
 	default:
-		return downError
+		b.log.Warn("GPU is read less often than asked: calls of its driver take too much time",
+			"driver_time", share.Value, "budget", driverShare)
 	}
-}
-
-// every is a clock that is due once a period. Its grid stands still however late it is asked.
-type every struct {
-	period time.Duration
-	next   time.Time
-}
-
-// due says that the next instant of the grid has come, or comes within the slack.
-func (e *every) due(at time.Time, slack time.Duration) bool {
-	if at.Add(slack).Before(e.next) {
-		return false
-	}
-	if e.next.IsZero() {
-		e.next = at
-	}
-	e.next = e.next.Add(e.period)
-	if !e.next.After(at) {
-		e.next = at.Add(e.period)
-	}
-	return true
 }

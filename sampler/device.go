@@ -3,7 +3,7 @@ package sampler
 import (
 	"math"
 	"slices"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"gpusignal/node"
@@ -13,126 +13,162 @@ import (
 // restAfter is how many readings in a row may fail before a device is tried once a slow interval only.
 const restAfter = 3
 
-// device keeps what the readings of one device said. All but state belongs to the goroutine of its board.
+// device keeps what the readings of one device said. What comes after the lock is held by the lock, and the lock never while
+// anyone is in the driver: who asks for the state waits for no GPU.
 type device struct {
-	gap, grace time.Duration
-	// state is what is published.
-	state atomic.Pointer[node.DeviceState]
-
-	// down is why the device cannot be read, empty while it can; failing is how many readings in a row failed.
-	down    string
+	// instance says that it is a MIG instance: hardware counters alone tell what runs on it.
+	instance bool
+	// pending says that an interval is due to be booked, and failing is how many readings in a row failed. They belong to the
+	// goroutine of the board.
+	pending bool
 	failing int
 
-	// last is the newest of each part, and the instants are those of its parts.
-	last                                         node.Reading
-	memoryAt, utilizationAt, slowAt, processesAt time.Time
+	mu sync.Mutex
+	// now is what is published, without what is worked out when it is asked for.
+	now   node.DeviceState
+	grace time.Duration
+	// The instants of the parts of the last reading.
+	memoryAt, utilizationAt, slowAt, ringAt, activityAt, statusAt, processesAt time.Time
 	// levels are utilisation, bytes memory in use, over the signal window.
-	levels *window.Gauge
-	bytes  *window.Peak
-
+	levels   *window.Gauge
+	bytes    *window.Peak
+	refresh  refresh
+	activity activity
+	totals   totals
+	calls    calls
 	interval interval
-	// pending says that an interval is due to be booked.
-	pending         bool
-	reads, failures uint64
 }
 
-func newDevice(span, gap, grace time.Duration) *device {
-	d := &device{gap: gap, grace: grace, levels: window.NewGauge(span), bytes: window.NewPeak(span)}
-	d.state.Store(&node.DeviceState{})
-	return d
+func newDevice(s *Sampler, instance bool) *device {
+	return &device{
+		instance: instance,
+		grace:    s.deadline(),
+		levels:   window.NewGauge(s.window), bytes: window.NewPeak(s.window),
+		refresh:  newRefresh(s.interval),
+		activity: activity{span: s.window},
+	}
 }
+
+// down is why the device cannot be read, empty while it can. Only the goroutine of the board asks.
+func (d *device) down() string { return d.now.Down }
 
 // resting says that the device is only tried once a slow interval.
-func (d *device) resting() bool { return d.down == downLost || d.failing >= restAfter }
+func (d *device) resting() bool {
+	return d.down() == downLost || d.down() == downReset || d.failing >= restAfter
+}
 
 // failed takes note of a reading that failed.
 func (d *device) failed(why string, took time.Duration) {
-	d.reads++
-	d.failures++
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.failing++
-	d.down = why
-	state := *d.state.Load()
-	state.Down, state.Reads, state.Failures, state.Took = why, d.reads, d.failures, took
-	d.state.Store(&state)
+	d.now.Reads++
+	d.now.Failures++
+	d.now.Down, d.now.Took = why, took
 }
 
 // took takes note of a reading that worked, and returns the interval of use that ends with it where one is due.
-func (d *device) took(r node.Reading, want node.Want, took time.Duration) (use node.Use, booked bool) {
-	d.reads++
-	d.failing, d.down = 0, ""
-	d.merge(r, want)
-	d.last.At = r.At
-	d.forget(r.At)
-	if d.pending {
-		d.pending = false
-		use, booked = d.interval.book(r.At, d.last.Memory)
+func (d *device) took(r *node.Reading, a ask, took time.Duration) (use node.Use, booked bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if afresh(d.now.Down) {
+		d.totals.restart()
 	}
-	d.publish(took)
-	return use, booked
-}
-
-// merge enters the parts of a reading that are known.
-func (d *device) merge(r node.Reading, want node.Want) {
+	d.failing, d.grace = 0, a.grace
+	d.now.Reads++
+	d.now.Down, d.now.Took, d.now.At, d.now.Last.At = "", took, r.At, r.At
+	d.now.Lacks, d.now.Last.Lacks = r.Lacks, r.Lacks
+	d.calls.add(r.Calls)
 	d.interval.begin(r.At)
-	if r.Memory.Known {
-		if follows(d.memoryAt, r.At, d.gap) {
-			d.bytes.Add(d.memoryAt, r.At, float64(r.Memory.Value.Used))
-		}
-		d.last.Memory, d.memoryAt = r.Memory, r.At
+	d.memory(r, a)
+	d.utilization(r, a)
+	if a.slow {
+		d.slow(r, a)
 	}
-	if u, ok := ratio(r.Utilization); ok {
-		if follows(d.utilizationAt, r.At, d.gap) {
-			d.levels.Add(d.utilizationAt, r.At, u)
-			d.interval.observe(u, r.At.Sub(d.utilizationAt))
-		}
-		d.interval.top(u)
-		d.last.Utilization, d.last.MemoryUtilization, d.utilizationAt = node.Some(u), r.MemoryUtilization, r.At
+	if !d.pending {
+		return node.Use{}, false
 	}
-	if want&node.WantCounters != 0 && knowsCounters(r) {
-		d.last.Power, d.last.PowerLimit, d.last.Energy = r.Power, r.PowerLimit, r.Energy
-		d.last.Temperature, d.last.MemoryTemperature = r.Temperature, r.MemoryTemperature
+	d.pending = false
+	memory := d.now.Last.Memory
+	memory.Known = memory.Known && within(d.memoryAt, r.At, d.grace)
+	return d.interval.book(r.At, d.portion(r, a), memory)
+}
+
+// portion is what of the time since the last booking was observed, and how much of it was busy.
+func (d *device) portion(r *node.Reading, a ask) portion {
+	m := &d.interval.merge
+	m.pace(a.live)
+	if !d.instance {
+		if peak, ok := ratio(node.Opt[float64]{Value: r.Ring.Value.Peak, Known: r.Ring.Known}); ok {
+			d.interval.top(peak)
+		}
+		return m.book(r.At, r.Ring, a.wait)
+	}
+	share, ok := ratio(r.Activity.Value.Units[node.UnitGraphics])
+	if !r.Activity.Known || !ok || r.Activity.Value.Span <= 0 {
+		return portion{}
+	}
+	d.interval.top(share)
+	return m.bySpan(r.At, share, r.Activity.Value.Span)
+}
+
+// memory enters memory in use.
+func (d *device) memory(r *node.Reading, a ask) {
+	if !r.Memory.Known {
+		return
+	}
+	if follows(d.memoryAt, r.At, a.gap) {
+		d.bytes.Add(d.memoryAt, r.At, float64(r.Memory.Value.Used))
+	}
+	d.now.Last.Memory, d.memoryAt = r.Memory, r.At
+}
+
+// utilization enters live utilisation.
+func (d *device) utilization(r *node.Reading, a ask) {
+	u, ok := ratio(r.Utilization)
+	if !ok || d.instance {
+		return
+	}
+	d.refresh.live(r.At, u, r.MemoryUtilization.Value)
+	if follows(d.utilizationAt, r.At, a.gap) {
+		d.levels.Add(d.utilizationAt, r.At, u)
+		d.interval.merge.observe(u, r.At.Sub(d.utilizationAt))
+	}
+	d.interval.top(u)
+	last := &d.now.Last
+	last.Utilization, last.MemoryUtilization, d.utilizationAt = node.Some(u), r.MemoryUtilization, r.At
+}
+
+// slow enters what is read slowly.
+func (d *device) slow(r *node.Reading, a ask) {
+	last := &d.now.Last
+	if knowsCounters(r) {
+		last.Power, last.PowerLimit, last.Energy = r.Power, r.PowerLimit, r.Energy
+		last.Temperature, last.MemoryTemperature, last.Counters = r.Temperature, r.MemoryTemperature, r.Counters
 		d.slowAt = r.At
-		d.interval.meter(r.Energy)
+		d.totals.count(&r.Counters, d.interval.meter(r.Energy))
 	}
-	if want&node.WantProcesses != 0 && r.Processes.Known {
-		d.last.Processes = node.Some(slices.Clone(r.Processes.Value))
-		d.processesAt = r.At
-		d.interval.by = d.last.Processes.Value
+	if r.Ring.Known {
+		last.Ring, d.ringAt = r.Ring, r.At
+		d.totals.ringSamples += uint64(max(r.Ring.Value.Samples, 0))
+		d.refresh.ring(r.Ring.Value.Spacing)
 	}
-}
-
-// forget drops the parts whose source fell silent while others go on.
-func (d *device) forget(at time.Time) {
-	if !within(d.memoryAt, at, d.grace) {
-		d.last.Memory = node.Opt[node.Memory]{}
-	}
-	if !within(d.utilizationAt, at, d.grace) {
-		d.last.Utilization, d.last.MemoryUtilization = node.Opt[float64]{}, node.Opt[float64]{}
-	}
-	if !within(d.slowAt, at, d.grace) {
-		none := node.Opt[float64]{}
-		d.last.Power, d.last.PowerLimit, d.last.Temperature, d.last.MemoryTemperature = none, none, none, none
-		d.last.Energy = node.Opt[int64]{}
-	}
-	if !within(d.processesAt, at, 3*processInterval) {
-		d.last.Processes = node.Opt[[]node.Process]{}
-	}
-}
-
-// publish makes what is known now the state that others see.
-func (d *device) publish(took time.Duration) {
-	state := &node.DeviceState{At: d.last.At, Last: d.last, Reads: d.reads, Failures: d.failures, Took: took}
-	if d.last.Utilization.Known {
-		if s := d.levels.Stats(); s.Full {
-			state.Utilization, state.UtilizationPeak = node.Some(s.Mean), node.Some(s.Peak)
+	if r.Activity.Known && r.Activity.Value.Span > 0 {
+		last.Activity, d.activityAt = r.Activity, r.At
+		d.activity.take(r.At, &r.Activity.Value)
+		d.totals.measure(&r.Activity.Value)
+		if u, ok := ratio(r.Activity.Value.Units[node.UnitGraphics]); ok && d.instance {
+			d.levels.Add(r.At.Add(-r.Activity.Value.Span), r.At, u)
+			last.Utilization, d.utilizationAt = node.Some(u), r.At
 		}
 	}
-	if d.last.Memory.Known {
-		if peak, full := d.bytes.Peak(); full {
-			state.MemoryPeak = node.Some(uint64(peak))
-		}
+	if a.want&node.WantStatus != 0 && r.Status.Known {
+		last.Status, d.statusAt = r.Status, r.At
 	}
-	d.state.Store(state)
+	if a.want&node.WantProcesses != 0 && r.Processes.Known {
+		last.Processes, d.processesAt = node.Some(slices.Clone(r.Processes.Value)), r.At
+		d.interval.by = last.Processes.Value
+	}
 }
 
 // follows says that a reading at the instant at stands for the time since the one before: there was one, not long ago.
@@ -154,6 +190,9 @@ func ratio(v node.Opt[float64]) (float64, bool) {
 }
 
 // knowsCounters says that any of a reading's counters is known.
-func knowsCounters(r node.Reading) bool {
-	return r.Power.Known || r.PowerLimit.Known || r.Energy.Known || r.Temperature.Known || r.MemoryTemperature.Known
+func knowsCounters(r *node.Reading) bool {
+	c := &r.Counters
+	return r.Power.Known || r.PowerLimit.Known || r.Energy.Known || r.Temperature.Known || r.MemoryTemperature.Known ||
+		c.PCIeTx.Known || c.PCIeRx.Known || c.NVLinkTx.Known || c.NVLinkRx.Known || c.PCIeReplays.Known ||
+		slices.ContainsFunc(c.Throttled[:], func(t node.Opt[time.Duration]) bool { return t.Known })
 }

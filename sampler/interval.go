@@ -1,7 +1,6 @@
 package sampler
 
 import (
-	"math"
 	"time"
 
 	"gpusignal/node"
@@ -9,10 +8,8 @@ import (
 
 // interval is the use of a device since the last booking.
 type interval struct {
-	from           time.Time
-	busy, observed time.Duration
-	// rest is the part of a nanosecond of busy time that is not yet in busy, so that rounding never adds up.
-	rest   float64
+	from   time.Time
+	merge  merge
 	energy int64
 	peak   node.Opt[float64]
 	by     []node.Process
@@ -25,15 +22,7 @@ func (i *interval) begin(at time.Time) {
 	if i.from.IsZero() {
 		i.from = at
 	}
-}
-
-// observe adds a time at a utilisation.
-func (i *interval) observe(utilization float64, d time.Duration) {
-	exact := utilization*float64(d) + i.rest
-	whole := min(math.Floor(exact), float64(d)) // Never busier than observed, however floats round.
-	i.rest = exact - whole
-	i.busy += time.Duration(whole)
-	i.observed += d
+	i.merge.begin(at)
 }
 
 // top remembers the greatest reading.
@@ -43,31 +32,36 @@ func (i *interval) top(utilization float64) {
 	}
 }
 
-// meter adds what the energy counter gained. A counter that went back was reset, by a reload of the driver: what it lost
-// is not known, and it counts on from where it is.
-func (i *interval) meter(total node.Opt[int64]) {
+// meter adds what the energy counter gained, and says whether it was reset. A counter that went back was, by a reload of the
+// driver: what it lost is not known, and it counts on from where it is.
+func (i *interval) meter(total node.Opt[int64]) (reset bool) {
 	if !total.Known {
-		return
+		return false
 	}
 	if i.metered.Known {
+		reset = total.Value < i.metered.Value
 		i.energy += max(0, total.Value-i.metered.Value)
 	}
 	i.metered = total
+	return reset
 }
 
-// book ends the interval and begins the next. An interval without length is not booked.
-func (i *interval) book(at time.Time, memory node.Opt[node.Memory]) (node.Use, bool) {
+// book ends the interval and begins the next. An interval without length is not booked. A peak waits for the time that it
+// was seen in.
+func (i *interval) book(at time.Time, p portion, memory node.Opt[node.Memory]) (node.Use, bool) {
 	if !at.After(i.from) {
 		return node.Use{}, false
 	}
 	use := node.Use{
 		From: i.from, To: at,
-		Busy: i.busy, Observed: i.observed,
+		Busy: p.busy, Observed: p.observed,
 		Energy: i.energy,
-		Peak:   i.peak,
 		Memory: node.Opt[uint64]{Value: memory.Value.Used, Known: memory.Known},
 		By:     i.by,
 	}
-	*i = interval{from: at, rest: i.rest, metered: i.metered}
+	if p.observed > 0 {
+		use.Peak, i.peak = i.peak, node.Opt[float64]{}
+	}
+	i.from, i.energy, i.by = at, 0, nil
 	return use, true
 }

@@ -40,15 +40,14 @@ func TestBookEndsAnInterval(t *testing.T) {
 	var i interval
 	i.begin(start)
 	i.begin(start.Add(time.Second)) // It has begun.
-	if _, ok := i.book(start, node.Opt[node.Memory]{}); ok {
+	if _, ok := i.book(start, portion{}, node.Opt[node.Memory]{}); ok {
 		t.Error("an interval without length was booked")
 	}
-	i.observe(0.5, time.Second)
 	i.top(0.5)
 	i.meter(node.Some[int64](100))
 	i.meter(node.Some[int64](150))
 	i.by = []node.Process{{PID: 1}}
-	got, ok := i.book(start.Add(2*time.Second), node.Some(node.Memory{Used: 9}))
+	got, ok := i.book(start.Add(2*time.Second), portion{time.Second / 2, time.Second}, node.Some(node.Memory{Used: 9}))
 	want := node.Use{
 		From: start, To: start.Add(2 * time.Second), Busy: time.Second / 2, Observed: time.Second, Energy: 50,
 		Peak: node.Some(0.5), Memory: node.Some[uint64](9), By: []node.Process{{PID: 1}},
@@ -57,66 +56,17 @@ func TestBookEndsAnInterval(t *testing.T) {
 		t.Errorf("booked %v (-want +got):\n%s", ok, diff)
 	}
 	i.meter(node.Some[int64](160))
-	got, ok = i.book(start.Add(3*time.Second), node.Opt[node.Memory]{})
+	i.top(0.25)
+	got, ok = i.book(start.Add(3*time.Second), portion{}, node.Opt[node.Memory]{})
 	want = node.Use{From: start.Add(2 * time.Second), To: start.Add(3 * time.Second), Energy: 10}
 	if diff := cmp.Diff(want, got); !ok || diff != "" {
-		t.Errorf("the next, booked %v (-want +got):\n%s", ok, diff)
+		t.Errorf("the next, of which nothing was told, booked %v (-want +got):\n%s", ok, diff)
 	}
-}
-
-// Rounding never makes a device busier than it was observed, and never adds up.
-func TestObserveRounding(t *testing.T) {
-	var i interval
-	var exact float64
-	for n := range 1_000_000 {
-		u, d := float64(n%101)/100, 99_999_999+time.Duration(n%7)
-		busy := i.busy
-		i.observe(u, d)
-		if i.busy-busy > d {
-			t.Fatalf("step %d: busy %v of %v", n, i.busy-busy, d)
-		}
-		exact += u * float64(d)
+	got, ok = i.book(start.Add(4*time.Second), portion{0, 2 * time.Second}, node.Opt[node.Memory]{})
+	want = node.Use{
+		From: start.Add(3 * time.Second), To: start.Add(4 * time.Second), Observed: 2 * time.Second, Peak: node.Some(0.25),
 	}
-	if off := float64(i.busy) - exact; off > 1e3 || off < -1e3 { // exact itself is a sum of a million floats.
-		t.Errorf("busy is %.0f ns off", off)
-	}
-}
-
-func TestEvery(t *testing.T) {
-	start := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
-	e := every{period: time.Second}
-	for _, step := range []struct {
-		at   time.Duration
-		want bool
-	}{
-		{0, true},
-		{100 * time.Millisecond, false},
-		{960 * time.Millisecond, true}, // A little early is on time.
-		{1060 * time.Millisecond, false},
-		{2300 * time.Millisecond, true}, // Late, and the grid stands still.
-		{3000 * time.Millisecond, true},
-		{9500 * time.Millisecond, true}, // Missed ones are not made up for.
-		{9600 * time.Millisecond, false},
-		{10500 * time.Millisecond, true},
-	} {
-		if got := e.due(start.Add(step.at), 50*time.Millisecond); got != step.want {
-			t.Errorf("at %v: due %v, want %v", step.at, got, step.want)
-		}
-	}
-}
-
-// What a source stops telling is dropped after its grace, while the rest goes on.
-func TestCountersFallSilent(t *testing.T) {
-	start := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
-	d := newDevice(3*time.Second, time.Second, 5*time.Second)
-	for n := range 10 {
-		r := node.Reading{At: start.Add(time.Duration(n) * time.Second), Memory: node.Some(node.Memory{Used: 1})}
-		if n == 0 {
-			r.Power, r.Energy = node.Some(300.0), node.Some[int64](1)
-		}
-		d.took(r, node.WantMemory|node.WantCounters, 0)
-		if got, want := d.state.Load().Last.Power.Known, n <= 5; got != want {
-			t.Errorf("%d s after the only reading of power: known %v, want %v", n, got, want)
-		}
+	if diff := cmp.Diff(want, got); !ok || diff != "" {
+		t.Errorf("the last, which tells of both, booked %v (-want +got):\n%s", ok, diff)
 	}
 }

@@ -21,6 +21,7 @@ const (
 type roll struct {
 	sampler *Sampler
 	call    *call
+	again   chan struct{}
 	// boards and devices that were ever there: they come back to what they were.
 	boards  map[node.DeviceID]*board
 	devices map[node.DeviceID]*device
@@ -39,6 +40,7 @@ func newRoll(s *Sampler) *roll {
 	r := &roll{
 		sampler: s,
 		call:    newCall(),
+		again:   make(chan struct{}, 1),
 		boards:  make(map[node.DeviceID]*board),
 		devices: make(map[node.DeviceID]*device),
 	}
@@ -46,7 +48,15 @@ func newRoll(s *Sampler) *roll {
 	return r
 }
 
-// run enumerates now and then.
+// hurry asks for an enumeration now. It does not wait for it.
+func (r *roll) hurry() {
+	select {
+	case r.again <- struct{}{}:
+	default:
+	}
+}
+
+// run enumerates now and then, and when it is asked to, but not more often than rollRetry.
 func (r *roll) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -55,6 +65,9 @@ func (r *roll) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-r.again:
+			timer.Reset(rollRetry - time.Since(r.report.Load().ended))
+			continue
 		case <-timer.C:
 		}
 		switch ok := r.enumerate(ctx); {
@@ -122,7 +135,7 @@ func (r *roll) follow(ctx context.Context, devices []node.Device) {
 	onBoard := make(map[*board][]target)
 	for _, info := range devices {
 		b := r.board(ctx, info)
-		t := target{device: r.device(info.ID), info: info, board: b, divided: divided[info.ID]}
+		t := target{device: r.device(info), info: info, board: b, divided: divided[info.ID]}
 		next.devices = append(next.devices, t)
 		if _, ok := onBoard[b]; !ok {
 			next.boards = append(next.boards, b)
@@ -173,11 +186,11 @@ func (r *roll) board(ctx context.Context, info node.Device) *board {
 }
 
 // device returns what is kept of a device.
-func (r *roll) device(id node.DeviceID) *device {
-	d, ok := r.devices[id]
+func (r *roll) device(info node.Device) *device {
+	d, ok := r.devices[info.ID]
 	if !ok {
-		d = newDevice(r.sampler.window, r.sampler.gap(), r.sampler.deadline())
-		r.devices[id] = d
+		d = newDevice(r.sampler, info.Parent != "")
+		r.devices[info.ID] = d
 	}
 	return d
 }

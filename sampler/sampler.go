@@ -26,7 +26,7 @@ type Driver interface {
 type Config struct {
 	Driver Driver
 	// Interval between readings of memory and utilisation, and SlowInterval between those of everything else and between
-	// bookings. 0 stands for 100 ms and 1 s.
+	// bookings. 0 stands for 100 ms and 1 s. A board whose driver takes too much time is read less often.
 	Interval, SlowInterval time.Duration
 	// Window is the signal window. 0 stands for 15 s.
 	Window time.Duration
@@ -47,11 +47,11 @@ type Sampler struct {
 	book     func(node.Use)
 	log      *slog.Logger
 
-	crew  *crew
-	roll  *roll
-	xids  *xids
-	view  atomic.Pointer[view]
-	ended chan error // a driver error that ends Run
+	crew   *crew
+	roll   *roll
+	events *events
+	view   atomic.Pointer[view]
+	ended  chan error // a driver error that ends Run
 }
 
 // New returns a sampler. It starts nothing: Run does.
@@ -73,17 +73,14 @@ func New(cfg Config) *Sampler {
 	if s.book == nil {
 		s.book = func(node.Use) {}
 	}
-	s.roll, s.xids = newRoll(s), newXIDs()
+	s.roll, s.events = newRoll(s), newEvents()
 	s.view.Store(&view{})
 	return s
 }
 
 // deadline is how long a call may stay in the driver before it counts as hung, and how long a number lives without a
 // successor: three slow intervals, at least 5 s.
-func (s *Sampler) deadline() time.Duration { return max(3*s.slow, 5*time.Second) }
-
-// gap is the longest time between two readings of utilisation that the later one stands for.
-func (s *Sampler) gap() time.Duration { return max(time.Second, 3*s.interval) }
+func (s *Sampler) deadline() time.Duration { return graceOf(s.slow) }
 
 // Run samples until the context ends, and then returns nil, or until the driver says that it does not fit its library:
 // then the error wraps node.ErrDriverMismatch. It waits for everything it started, except for calls that the driver does
@@ -93,7 +90,7 @@ func (s *Sampler) Run(ctx context.Context) error {
 	defer stop()
 
 	s.crew.start(ctx, s.roll.call, s.roll.run)
-	s.crew.start(ctx, s.xids.call, s.listen)
+	s.crew.start(ctx, s.events.call, s.listen)
 	s.crew.start(ctx, nil, s.clock)
 
 	var err error
@@ -141,13 +138,17 @@ type view struct {
 // Devices returns the state of every enumerated device, by minor number. The caller may keep it.
 func (s *Sampler) Devices(at time.Time) []node.DeviceState {
 	v := s.view.Load()
-	xids := s.xids.seen()
+	seen := s.events.seen()
 	out := make([]node.DeviceState, len(v.devices))
 	for i, t := range v.devices {
-		state := *t.state.Load()
+		state := t.state()
 		state.Device = t.info
 		state.Missed = t.board.missed.Load()
-		state.XIDs = xids[t.info.ID]
+		state.XIDs, state.Events = seen[t.info.ID].xids, seen[t.info.ID].kinds
+		state.Busy, state.Slowed = t.board.budget.told()
+		if t.info.Parent != "" {
+			state.Busy = node.Opt[float64]{} // It is the board's, and told of it once.
+		}
 		if t.board.call.hung(at, s.deadline()) {
 			state.Down = downHung
 		}

@@ -35,19 +35,22 @@ const (
 
 // gpu is one device and the truth about it.
 type gpu struct {
-	device    node.Device
-	log       *truth
-	busyWatts float64 // drawn on top of idleWatts while a kernel runs
-	traffic   float64 // share of busy time in which memory is read or written
+	device  node.Device
+	log     *truth
+	kernels kernels // what runs on it does
 
 	mu          sync.Mutex
-	epoch       time.Time // the driver renews what it tells at epoch + n × renewal
-	spans       []span    // busy intervals that still matter, in order and apart; the last may end in the future
-	settled     time.Time // energy and temperature are worked out up to here
-	logged      time.Time // busy lines are written up to here
-	energy      float64   // µJ since the driver was loaded
+	epoch       time.Time     // the driver renews what it tells at epoch + n × renewal
+	spans       []span        // busy intervals that still matter, in order and apart; the last may end in the future
+	settled     time.Time     // energy and temperature are worked out up to here
+	logged      time.Time     // busy lines are written up to here
+	busy        time.Duration // in which kernels ran, up to settled
+	energy      float64       // µJ since the driver was loaded
 	temperature float64
 	processes   []node.Process
+	ring        ring
+	counted     snapshot
+	lacks       node.Features // what was asked for and cannot be told
 }
 
 // span is an interval of time.
@@ -57,7 +60,7 @@ type span struct{ from, to time.Time }
 func newGPU(device node.Device, log *truth, phase time.Duration, energy float64) *gpu {
 	epoch := time.Now().Add(-phase)
 	return &gpu{
-		device: device, log: log, busyWatts: 300, traffic: 0.45,
+		device: device, log: log, kernels: anything(), ring: ring{newest: epoch},
 		epoch: epoch, settled: epoch, logged: epoch,
 		energy: energy, temperature: ambient + perWatt*idleWatts,
 	}
@@ -122,10 +125,13 @@ func (g *gpu) settle(now time.Time) {
 	at := g.settled
 	for _, s := range g.spans {
 		at = g.draw(at, earliest(s.from, edge), idleWatts)
-		at = g.draw(at, earliest(s.to, edge), idleWatts+g.busyWatts)
+		end := earliest(s.to, edge)
+		g.busy += max(0, end.Sub(at))
+		at = g.draw(at, end, idleWatts+g.kernels.watts)
 	}
 	g.draw(at, edge, idleWatts)
 	g.settled = edge
+	g.ring.fill(edge, g.share)
 	old := edge.Add(-samplePeriod)
 	g.spans = slices.DeleteFunc(g.spans, func(s span) bool {
 		return s.to.Before(old) && (g.log == nil || !s.to.After(g.logged))
@@ -178,35 +184,6 @@ func (g *gpu) used() uint64 {
 		sum += p.Memory
 	}
 	return sum
-}
-
-// read is what the driver says now. Utilisation is in whole percent, and energy in whole millijoules, as NVML has them.
-func (g *gpu) read(want node.Want) node.Reading {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	now := time.Now()
-	g.settle(now)
-	r := node.Reading{At: now}
-	at := g.renewed(now)
-	if want&node.WantMemory != 0 {
-		r.Memory = node.Some(node.Memory{Total: totalMemory, Reserved: reserved, Used: g.used()})
-	}
-	if want&node.WantUtilization != 0 {
-		share := g.share(at, samplePeriod)
-		r.Utilization = node.Some(math.Round(100*share) / 100)
-		r.MemoryUtilization = node.Some(math.Round(100*share*g.traffic) / 100)
-	}
-	if want&node.WantCounters != 0 {
-		r.Power = node.Some(math.Round(1000*(idleWatts+g.busyWatts*g.share(at, renewal))) / 1000)
-		r.PowerLimit = node.Some(limitWatts)
-		r.Energy = node.Some(int64(g.energy/1000) * 1000)
-		r.Temperature = node.Some(math.Round(g.temperature))
-		r.MemoryTemperature = node.Some(math.Round(g.temperature) + 8)
-	}
-	if want&node.WantProcesses != 0 {
-		r.Processes = node.Some(slices.Clone(g.processes))
-	}
-	return r
 }
 
 func earliest(a, b time.Time) time.Time {

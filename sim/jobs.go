@@ -15,7 +15,7 @@ import (
 // train puts a training Job on two GPUs. When it has ended, another one begins a little later.
 func (n *Node) train(random *rand.Rand, ip string, gpus ...*gpu) {
 	for _, g := range gpus {
-		g.busyWatts, g.traffic = 560, 0.7
+		g.kernels = training().vary(stream(n.cfg.Seed, "work "+string(g.device.ID)))
 	}
 	pid := firstPID + 100
 	next := func(age time.Duration) podSpec {

@@ -107,7 +107,7 @@ func (n *Node) chat(random *rand.Rand, minor int, ip, hash string, loads bool) e
 		spec.started = time.Now()
 	}
 	g := n.driver.gpus[minor]
-	g.busyWatts, g.traffic = 390, 0.6
+	g.kernels = decoding().vary(stream(n.cfg.Seed, "work "+string(g.device.ID)))
 	name, adapters := spec.namespace+"/"+spec.name, []string{"support", "sales"}
 	v := newVLLM(VLLMConfig{
 		Pod: name, Model: "llama-3.1-8b-instruct", Adapters: adapters, MaxQueued: 48, Drafts: 2, Started: spec.started,
@@ -180,7 +180,7 @@ func (n *Node) vision(random *rand.Rand, minor int, ip, hash string) error {
 		started: time.Now().Add(-between(random, time.Hour, 50*time.Hour)),
 	}
 	g := n.driver.gpus[minor]
-	g.busyWatts, g.traffic = 240, 0.3
+	g.kernels = inferring().vary(stream(n.cfg.Seed, "work "+string(g.device.ID)))
 	g.place(node.Process{PID: firstPID + minor, Started: spec.started, Container: spec.id(), Memory: 11 * gib})
 	name := spec.namespace + "/" + spec.name
 	t := newTriton(TritonConfig{Pod: name, Histograms: true, Summaries: true, Started: spec.started, Models: []TritonModel{

@@ -25,7 +25,7 @@ type landingView struct {
 
 type landingPod struct{ Address, Name, Engine, State, Saturation, Decides string }
 
-type landingGPU struct{ Name, Model, State, Used, Holders string }
+type landingGPU struct{ Name, Model, State, Note, Used, Holders, Lacks string }
 
 type landingSource struct{ Name, State, Age, Detail string }
 
@@ -72,9 +72,12 @@ func (w *Web) viewLanding(s *node.Snapshot) landingView {
 }
 
 func viewLandingGPU(s *node.Snapshot, d *node.DeviceState) landingGPU {
-	out := landingGPU{Name: d.Device.Label(), Model: d.Device.Model, State: "up"}
-	if d.Down != "" {
+	out := landingGPU{Name: d.Device.Label(), Model: d.Device.Model, State: "up", Lacks: strings.Join(d.Lacks.Labels(), ", ")}
+	switch {
+	case d.Down != "":
 		out.State = d.Down
+	case d.Slowed > 1:
+		out.Note = fmt.Sprintf("read %g times less often: its driver answers slowly", d.Slowed)
 	}
 	if used := number(d.Utilization); used != nil {
 		out.Used = strconv.FormatFloat(*used, 'f', 2, 64)

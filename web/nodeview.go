@@ -5,7 +5,6 @@ import (
 	"math"
 	"net/url"
 	"slices"
-	"strconv"
 	"time"
 
 	"gpusignal/node"
@@ -21,36 +20,6 @@ type snapshotView struct {
 	Pods     []podView      `json:"pods"`
 	Servers  []serverView   `json:"servers"`
 	Sources  []sourceView   `json:"sources"`
-}
-
-type deviceView struct {
-	ID              string            `json:"id"`
-	Parent          string            `json:"parent,omitempty"`
-	GPU             string            `json:"gpu"`
-	Index           int               `json:"index"`
-	Model           string            `json:"model"`
-	Profile         string            `json:"mig_profile,omitempty"`
-	PCIAddress      string            `json:"pci_address"`
-	Driver          string            `json:"driver"`
-	Down            string            `json:"down"`
-	At              *time.Time        `json:"at"`
-	Utilization     *float64          `json:"utilization_ratio"`
-	UtilizationPeak *float64          `json:"utilization_peak_ratio"`
-	MemoryUsed      *uint64           `json:"memory_used_bytes"`
-	MemoryTotal     *uint64           `json:"memory_total_bytes"`
-	Power           *float64          `json:"power_watts"`
-	Temperature     *float64          `json:"temperature_celsius"`
-	XIDs            map[string]uint64 `json:"xid_errors"`
-	Use             *useView          `json:"use"`
-}
-
-type useView struct {
-	Busy            float64 `json:"busy_seconds"`
-	Observed        float64 `json:"observed_seconds"`
-	Energy          float64 `json:"energy_joules"`
-	UnownedBusy     float64 `json:"unowned_busy_seconds"`
-	UnownedObserved float64 `json:"unowned_observed_seconds"`
-	UnownedEnergy   float64 `json:"unowned_energy_joules"`
 }
 
 type accountView struct {
@@ -130,28 +99,6 @@ func nodeView(s *node.Snapshot) snapshotView {
 			return sourceView{h.Source, h.Up, h.Detail, instant(h.Success), h.Took.Seconds(), h.Attempts, h.Failures}
 		}),
 	}
-}
-
-func viewDevice(d node.DeviceState, total *node.Total) deviceView {
-	out := deviceView{
-		ID: string(d.Device.ID), Parent: string(d.Device.Parent), GPU: d.Device.Label(), Index: d.Device.Index, Model: d.Device.Model,
-		Profile: d.Device.Profile, PCIAddress: d.Device.PCIAddress, Driver: d.Device.Driver, Down: d.Down, At: instant(d.At),
-		Utilization: number(d.Utilization), UtilizationPeak: number(d.UtilizationPeak), Power: number(d.Last.Power),
-		Temperature: number(d.Last.Temperature), XIDs: make(map[string]uint64),
-	}
-	if d.Last.Memory.Known {
-		out.MemoryUsed, out.MemoryTotal = new(d.Last.Memory.Value.Used), new(d.Last.Memory.Value.Total)
-	}
-	for code, n := range d.XIDs {
-		out.XIDs[strconv.Itoa(code)] = n
-	}
-	if total != nil {
-		out.Use = &useView{
-			total.Busy.Seconds(), total.Observed.Seconds(), joules(total.Energy),
-			total.UnownedBusy.Seconds(), total.UnownedObserved.Seconds(), joules(total.UnownedEnergy),
-		}
-	}
-	return out
 }
 
 func viewAccount(a node.Account) accountView {

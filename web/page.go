@@ -17,7 +17,7 @@ table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; vertical-align: top; padding: .4rem .8rem .4rem 0; border-bottom: 1px solid var(--line); }
 th { font-weight: 600; font-size: .85rem; color: var(--dim); }
 a { color: inherit; } code, td a { font-family: ui-monospace, monospace; font-size: .9rem; }
-.up { color: var(--good); } .down { color: var(--bad); font-weight: 600; }
+.up { color: var(--good); } .down { color: var(--bad); font-weight: 600; } .dim { color: var(--dim); font-size: .85rem; }
 </style>
 </head>
 <body>
@@ -31,9 +31,9 @@ a { color: inherit; } code, td a { font-family: ui-monospace, monospace; font-si
 {{- with .GPUs}}
 <h2>GPUs</h2>
 <table>
-<tr><th>gpu</th><th>model</th><th>utilisation</th><th>state</th><th>held by</th></tr>
+<tr><th>gpu</th><th>model</th><th>utilisation</th><th>state</th><th>held by</th><th>cannot tell</th></tr>
 {{- range .}}
-<tr><td>{{.Name}}</td><td>{{.Model}}</td><td>{{.Used}}</td><td class="{{if eq .State "up"}}up{{else}}down{{end}}">{{.State}}</td><td>{{.Holders}}</td></tr>
+<tr><td>{{.Name}}</td><td>{{.Model}}</td><td>{{.Used}}</td><td class="{{if eq .State "up"}}up{{else}}down{{end}}">{{.State}}{{with .Note}}, {{.}}{{end}}</td><td>{{.Holders}}</td><td class="dim">{{.Lacks}}</td></tr>
 {{- end}}
 </table>
 {{- end}}

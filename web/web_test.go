@@ -25,7 +25,9 @@ func busyNode() *node.Snapshot {
 	pod := node.PodID{UID: "u1", Namespace: "chat", Name: "llm-0"}
 	container := node.ContainerID{Pod: pod, Name: "server"}
 	device := node.DeviceState{
-		Device: node.Device{ID: "GPU-1", Model: "NVIDIA H200"}, At: ago(time.Second), Utilization: node.Some(0.8), XIDs: map[int]uint64{79: 1},
+		Device: node.Device{ID: "GPU-1", Model: "NVIDIA H200"}, At: ago(time.Second), Utilization: node.Some(0.8), XIDs: map[int]node.XID{79: {Count: 1, Last: ago(time.Minute)}},
+		Activity: [node.Units]node.Opt[float64]{node.UnitTensor: node.Some(0.25)}, Lacks: node.Features(0).With(node.FeatureFan).With(node.FeatureNVLink),
+		Slowed: 4, Busy: node.Some(0.004), Refresh: node.Some(time.Second / 8),
 		Last: node.Reading{Utilization: node.Some(0.9), Memory: node.Some(node.Memory{Total: 80, Used: 60}), Power: node.Some(math.NaN())},
 	}
 	free := device
@@ -88,9 +90,12 @@ func TestPaths(t *testing.T) {
 		{"GET", "/-/ready", 200, plain, []string{"ready\n"}},
 		{"GET", "/", 200, html, []string{
 			"1.2.3", `href="metrics"`, "2 devices, 1 metrics page", `href="api/v1/explain/chat/llm-0"`, "2.00", "queue", "nobody (unclaimed)", "chat/llm-0",
-			"1s ago", "no right to &lt;list&gt; pods", `class="down"`, `href="https://example.org/book"`,
+			"nvlink, fan", "read 4 times less often", "1s ago", "no right to &lt;list&gt; pods", `class="down"`, `href="https://example.org/book"`,
 		}},
-		{"GET", "/api/v1/node", 200, object, []string{`"id": "GPU-1"`, `"utilization_ratio": 0.8`, `"reason": "unclaimed"`, `"energy_joules": 2.5`}},
+		{"GET", "/api/v1/node", 200, object, []string{
+			`"id": "GPU-1"`, `"utilization_ratio": 0.8`, `"reason": "unclaimed"`, `"energy_joules": 2.5`, `"tensor": 0.25`, `"nvlink"`,
+			`"slowdown_ratio": 4`, `"driver_time_ratio": 0.004`, `"utilization_refresh_seconds": 0.125`, `"79": 1`, `"79": "2026-11-23T02:59:00Z"`,
+		}},
 		{"GET", "/api/v1/explain/chat/llm-0", 200, object, []string{`"saturation": 2`, `"target": 5`, `"target_source": "default"`, `"decides": true`}},
 		{"GET", "/api/v1/explain/chat/llm-1", 404, object, []string{`no signals of pod \"llm-1\" in namespace \"chat\"`, "/api/v1/node lists"}},
 		{"GET", "/api/v1/explain/chat", 404, "", nil},

@@ -14,8 +14,9 @@ import (
 // ScriptEnv is the environment variable in which the library finds the path of its script.
 const ScriptEnv = "GPUSIGNAL_STUB_SCRIPT"
 
-// source is the library's one file, from the root of the module. Its first comment tells what a script can say.
-const source = "nvml/testdata/stub/nvml.c"
+// source is the folder of the library's files, from the root of the module. The first comment of stub.h tells what a script can
+// say.
+const source = "nvml/testdata/stub"
 
 // Build compiles the library and returns its path. A define such as "NO_ENERGY" leaves functions out. A machine without a
 // C compiler skips the test.
@@ -32,10 +33,20 @@ func Build(tb testing.TB, defines ...string) string {
 	for _, define := range defines {
 		args = append(args, "-D"+define)
 	}
-	if out, err := exec.Command(compiler, append(args, find(tb))...).CombinedOutput(); err != nil {
+	if out, err := exec.Command(compiler, append(args, files(tb)...)...).CombinedOutput(); err != nil {
 		tb.Fatalf("build stub library: %v\n%s", err, out)
 	}
 	return path
+}
+
+// files of the library's source.
+func files(tb testing.TB) []string {
+	tb.Helper()
+	found, err := filepath.Glob(filepath.Join(find(tb), "*.c"))
+	if err != nil || len(found) == 0 {
+		tb.Fatalf("find the stub library's files: %v", err)
+	}
+	return found
 }
 
 // find looks for the source from the working directory of the test upwards.

@@ -1,0 +1,74 @@
+//go:build cgo && linux
+
+package nvml
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"gpusignal/node"
+)
+
+// callsTimed: a reading names each call that it made and how long it took, those that failed too.
+func callsTimed(t *testing.T, library string) {
+	b := newBench(t, library, "gpu.0.memory_v2.sleep_ms 30", "gpu.0.utilization.return 999")
+	b.mustDevices()
+	for range 2 {
+		got := b.mustRead(gpuID(0), node.WantMemory|node.WantUtilization|node.WantRing).Calls
+		want := []node.Call{{Feature: node.FeatureMemory}, {Feature: node.FeatureUtilization}, {Feature: node.FeatureRing}}
+		if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(node.Call{}, "Took")); diff != "" {
+			t.Fatal(diff)
+		}
+		if got[0].Took < 30*time.Millisecond || got[2].Took <= 0 {
+			t.Errorf("calls %+v: the first one sleeps 30 ms", got)
+		}
+	}
+}
+
+// integrated: a GPU that shares the memory of the machine has none to tell, and tells the rest.
+func integrated(t *testing.T, library string) {
+	b := newBench(t, library, "gpu.0.memory_v2.return 3", "gpu.0.memory.return 3", "gpu.0.utilization 40")
+	b.mustDevices()
+	for range 2 {
+		got := b.mustRead(gpuID(0), node.WantMemory|node.WantUtilization|node.WantRing)
+		if got.Memory.Known || got.Utilization != node.Some(0.4) || !got.Lacks.Has(node.FeatureMemory) || got.Lacks.Has(node.FeatureRing) {
+			t.Errorf("reading %+v", got)
+		}
+	}
+	if got := b.log.count("A device cannot tell"); got != 1 {
+		t.Errorf("logged %d times, want once", got)
+	}
+}
+
+// processShares: the use of each process since the previous reading of processes, as a share of the sum; what is not on the list of
+// processes, and what cannot be, is left out.
+func processShares(t *testing.T, library string) {
+	lines := []string{
+		"gpu.0.process 10 1", "gpu.0.process 20 2", "gpu.0.process 30 3", "gpu.0.process_use 10 30", "gpu.0.process_use 20 10",
+		"gpu.0.process_use 77 4294967295", "gpu.0.process_use 78 101",
+	}
+	const want = node.WantRing | node.WantProcesses
+	c := newClocked(t, library, lines...)
+	c.mustDevices()
+	got := c.mustRead(gpuID(0), want).Processes.Value
+	if diff := cmp.Diff([]node.Process{{PID: 10, Memory: 1}, {PID: 20, Memory: 2}, {PID: 30, Memory: 3}}, got); diff != "" {
+		t.Errorf("the first reading\n%s", diff)
+	}
+	c.at(1005, lines...)
+	got = c.mustRead(gpuID(0), want).Processes.Value
+	if diff := cmp.Diff([]node.Process{{PID: 10, Memory: 1, Share: 0.75}, {PID: 20, Memory: 2, Share: 0.25}, {PID: 30, Memory: 3}}, got); diff != "" {
+		t.Error(diff)
+	}
+	c.at(1010, lines[:3]...)
+	if got = c.mustRead(gpuID(0), want).Processes.Value; got[0].Share != 0 || got[1].Share != 0 {
+		t.Errorf("nobody used it: %+v", got)
+	}
+	c.at(1015, append(lines, "gpu.0.process_utilization.return 3")...)
+	reading := c.mustRead(gpuID(0), want)
+	if !reading.Lacks.Has(node.FeatureProcessUtilization) || len(reading.Processes.Value) != 3 {
+		t.Errorf("without utilisation of processes: %+v", reading)
+	}
+}
