@@ -36,6 +36,21 @@ check-binary: build ## Hold the built binary to its budget, and see that it bind
 	@size=$$(stat -c %s gpusignal); echo "stripped binary: $$size bytes"; \
 	[ "$$size" -le 30000000 ] || { echo "the binary is over its budget of 30 MB"; exit 1; }
 
+HARDWARE := build/hardware-check
+STUB     := build/stub
+.PHONY: hardware-check
+hardware-check: deps ## Measure what NVML gives here; the program in build/hardware-check can be carried. ARGS adds flags.
+	@mkdir -p $(HARDWARE) $(STUB)
+	go build -trimpath -ldflags '-s -w -extldflags=-Wl,-z,lazy' -o $(HARDWARE)/hardware-check ./nvml/cmd/hardware-check
+	cp nvml/cmd/hardware-check/carry.txt $(HARDWARE)/README
+	go test -count=1 -run TestCarriedProgram ./nvml/cmd/hardware-check
+	@if [ -e /dev/nvidiactl ]; then $(HARDWARE)/hardware-check -json build/hardware-check.json $(ARGS); \
+	else echo "no NVIDIA driver here: the stub library, which says nothing of a GPU"; \
+	gcc -std=gnu11 -shared -fPIC -O1 -pthread -o $(STUB)/libnvidia-ml.so.1 nvml/testdata/stub/*.c && \
+	printf 'devices 1\ngpu.0.duty 0.25\ngpu.0.period_ms 1000\n' >$(STUB)/script && \
+	GPUSIGNAL_STUB_SCRIPT=$(STUB)/script $(HARDWARE)/hardware-check -library $(STUB)/libnvidia-ml.so.1 -duration 5s \
+	-json build/hardware-check.json $(ARGS); fi
+
 .PHONY: lint
 lint: deps $(LINT) ## Check style, and who may import whom.
 	$(LINT) run ./...
