@@ -51,6 +51,10 @@ hardware-check: deps ## Measure what NVML gives here; the program in build/hardw
 	GPUSIGNAL_STUB_SCRIPT=$(STUB)/script $(HARDWARE)/hardware-check -library $(STUB)/libnvidia-ml.so.1 -duration 5s \
 	-json build/hardware-check.json $(ARGS); fi
 
+.PHONY: mutants
+mutants: deps ## Show for each fault that a test turns red without the line that deals with it.
+	cd tools && go run ./mutants -root ..
+
 .PHONY: lint
 lint: deps $(LINT) ## Check style, and who may import whom.
 	$(LINT) run ./...
@@ -82,6 +86,10 @@ fuzz: deps ## Fuzz every parser for a minute each.
 .PHONY: e2e
 e2e: build ## Prove it on a real cluster of one node: as root; builds Kubernetes and Prometheus (half an hour of CPU time, once).
 	cd test/e2e && go test -count=1 -p 1 -timeout 45m -v ./...
+
+.PHONY: truth
+truth: build ## Measure how far the published utilisation is from a known load's, and how late, with a real Prometheus: half an hour.
+	cd test/e2e && go test -count=1 -timeout 1h -run 'TestTruth|TestStep' -v ./prometheus -span 20m -steps 100
 
 .PHONY: docs
 docs: golden ## Write the generated pages of docs/.

@@ -7,18 +7,23 @@ double now(void) {
 }
 
 load_t load_of(int gpu, const char *prefix) {
+	const struct bursts *bursts = prefix[0] == 0 ? bursts_of(gpu) : NULL;
+	if (bursts != NULL)
+		return (load_t){.bursts = bursts};
 	char key[64];
 	snprintf(key, sizeof key, "%sduty", prefix);
 	double duty = gpu_number(gpu, key, 0);
 	snprintf(key, sizeof key, "%speriod_ms", prefix);
 	double period = 1e-3 * gpu_number(gpu, key, 0);
 	if (period > 0)
-		return (load_t){duty, period};
+		return (load_t){.duty = duty, .period = period};
 	snprintf(key, sizeof key, "%sutilization", prefix);
-	return (load_t){1e-2 * gpu_number(gpu, key, 100 * duty), 0};
+	return (load_t){.duty = 1e-2 * gpu_number(gpu, key, 100 * duty)};
 }
 
 double busy(load_t load, double at) {
+	if (load.bursts != NULL)
+		return busy_in(load.bursts, at);
 	if (load.period <= 0)
 		return load.duty * at;
 	double whole = (double)(long long)(at / load.period), rest = at - whole * load.period;

@@ -16,6 +16,7 @@
  *   gpu.N.energy                mJ at the start
  *   gpu.N.duty 0.25             utilisation 25 and energy that rises by power x time
  *   gpu.N.period_ms 1000        with duty: 100 % in that share of every period, then 0
+ *   gpu.N.bursts PATH           a file of bursts, a line each: beginning and end in seconds of the clock; with window_ms
  *   gpu.N.window_ms 1000        the driver's sample period, 1000/6 by default: live utilisation is the mean of the last one
  *                               where it is named, else that of the instant; the ring holds one value for each
  *   gpu.N.ring.length 72        samples that the ring holds
@@ -142,10 +143,13 @@ device_t *handle_of(int gpu, int slot, const char *lines);
 	} while (0)
 
 /* load.c: what keeps a GPU, or a GPU instance of it, busy. */
-typedef struct { double duty, period; } load_t;
+struct bursts;
+typedef struct { double duty, period; const struct bursts *bursts; } load_t;
 double now(void);                           /* seconds, by the script's clock */
 load_t load_of(int gpu, const char *prefix); /* prefix "" or "gi.G." */
 double busy(load_t load, double at);        /* seconds at full use until then */
+const struct bursts *bursts_of(int gpu);
+double busy_in(const struct bursts *bursts, double at);
 double window(int gpu);                     /* the driver's sample period in seconds */
 double utilization(int gpu);                /* percent, live */
 
