@@ -60,6 +60,7 @@ lint: deps $(LINT) ## Check style, and who may import whom.
 	$(LINT) run ./...
 	go mod tidy -diff
 	cd test/e2e && ../../$(LINT) run ./... && go mod tidy -diff
+	cd tools && ../$(LINT) run ./mutants/...
 
 $(LINT): tools/go.mod tools/go.sum
 	@mkdir -p build

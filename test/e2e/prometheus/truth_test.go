@@ -30,7 +30,7 @@ type gpu struct {
 // of the newest reading, collected each 30 s and each second, as other exporters publish it.
 func TestTruth(t *testing.T) {
 	if *span == 0 {
-		t.Skip("it takes minutes: go test ./truth -span 20m (make truth)")
+		t.Skip("it takes minutes: go test ./prometheus -run TestTruth -span 20m")
 	}
 	begin := monotonic()
 	gpus := load(begin, begin+span.Seconds()+300)
