@@ -112,7 +112,7 @@ func TestFetchRefusedAndTLS(t *testing.T) {
 	secret.Config.ErrorLog = log.New(io.Discard, "", 0)
 	secret.StartTLS()
 	defer secret.Close()
-	client := newClient(time.Second)
+	client := newClient(time.Minute)
 	defer client.CloseIdleConnections()
 	for url, want := range map[string]string{
 		refused:    FaultRefused,
