@@ -215,6 +215,7 @@ func followsTime(t *testing.T, library string) {
 
 func together(t *testing.T, library string) {
 	b := newBench(t, library, "gpu.7.mig 0 1 0 1g.18gb 19 4", "gpu.1.lost 1", "gpu.2.process 1 1", "gpu.2.process 2 2")
+	b.patience = time.Minute
 	b.mustDevices()
 	b.rewrite("gpu.7.mig 0 1 0 1g.18gb 19 4", "gpu.1.lost 1", "gpu.2.process 1 1", "gpu.2.process 2 2", "gpu.4.xid 31")
 	ids := []node.DeviceID{"MIG-00000000-0000-0000-0000-000000000007"}
@@ -224,7 +225,7 @@ func together(t *testing.T, library string) {
 	var group sync.WaitGroup
 	for _, id := range append(ids, ids...) {
 		group.Go(func() {
-			for range 40 {
+			for range 20 {
 				if _, err := b.Read(id, everything|node.WantRing|node.WantActivity|node.WantStatus); err != nil && id != gpuID(1) {
 					t.Error(err)
 				}

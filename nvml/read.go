@@ -13,8 +13,8 @@ import (
 )
 
 // Read takes the wanted parts of a device's reading. What the device cannot tell is not Known; what fails this once is not
-// Known either, unless everything fails: then there is an error, and the reading names only the calls that were made. Errors wrap node.ErrDeviceLost, node.ErrResetRequired,
-// node.ErrNoDriver and node.ErrDriverMismatch where these are the reason.
+// Known either, unless everything fails: then there is an error, and the reading tells nothing but the calls that were made.
+// Errors wrap node.ErrDeviceLost, node.ErrResetRequired, node.ErrNoDriver and node.ErrDriverMismatch where these are the reason.
 func (d *Driver) Read(id node.DeviceID, want node.Want) (node.Reading, error) {
 	reading, err := d.read(id, want)
 	if err != nil {
@@ -38,7 +38,7 @@ func (d *Driver) read(id node.DeviceID, want node.Want) (node.Reading, error) {
 	r := reader{driver: d, unit: u, id: id}
 	u.calls = u.calls[:0]
 	r.gather(want)
-	failed := node.Reading{Calls: u.calls, Lacks: u.lacks}
+	failed := node.Reading{Calls: u.calls}
 	if r.end != nil {
 		u.board.lost.Store(errors.Is(r.end, node.ErrDeviceLost) || errors.Is(r.end, node.ErrResetRequired))
 		u.gpm.forget()

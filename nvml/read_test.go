@@ -26,6 +26,10 @@ func callsTimed(t *testing.T, library string) {
 			t.Errorf("calls %+v: the first one sleeps 30 ms", got)
 		}
 	}
+	b.rewrite("gpu.0.lost 1")
+	if got, err := b.Read(gpuID(0), node.WantMemory|node.WantRing); err == nil || len(got.Calls) != 1 || got.Memory.Known {
+		t.Errorf("a lost GPU: %+v, %v", got, err)
+	}
 }
 
 // integrated: a GPU that shares the memory of the machine has none to tell, and tells the rest.
