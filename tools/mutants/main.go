@@ -88,7 +88,7 @@ func (m mutant) check(root string) error {
 	switch {
 	case err == nil:
 		return fmt.Errorf("%s stays green", m.test)
-	case !strings.Contains(out, "--- FAIL: "+m.test) && !strings.Contains(out, "panic: "):
+	case !strings.Contains(out, "--- FAIL: "+strings.Split(m.test, "/")[0]) && !strings.Contains(out, "panic: "):
 		return fmt.Errorf("it does not build, or something else failed than %s:\n%s", m.test, out)
 	}
 	return nil
@@ -118,8 +118,11 @@ func (m mutant) overlay(root, dir string) (string, error) {
 
 // goTest runs the one test of a mutant.
 func goTest(root string, m mutant, args ...string) (string, error) {
-	test, _, _ := strings.Cut(m.test, "/")
-	args = append([]string{"test", "-count=1", "-timeout=2m", "-ldflags=-extldflags=-Wl,-z,lazy", "-run=^" + test + "$"}, args...)
+	parts := strings.Split(m.test, "/")
+	for i := range parts {
+		parts[i] = "^" + regexp.QuoteMeta(parts[i]) + "$"
+	}
+	args = append([]string{"test", "-count=1", "-timeout=3m", "-ldflags=-extldflags=-Wl,-z,lazy", "-run=" + strings.Join(parts, "/")}, args...)
 	cmd := exec.Command("go", append(args, m.folder)...)
 	cmd.Dir = root
 	out, err := cmd.CombinedOutput()

@@ -1,8 +1,10 @@
 package main
 
+import "slices"
+
 // table of the faults that a GPU, its driver or a node can have, each with the line that deals with it.
 func table() []mutant {
-	return append(append(samplerTable(), nvmlTable()...), pageTable()...)
+	return slices.Concat(driverTable(), fieldTable(), samplerTable(), pageTable())
 }
 
 func samplerTable() []mutant {
@@ -73,10 +75,6 @@ func samplerTable() []mutant {
 			text: "last.Ring = node.Opt[node.Ring]{}", instead: "_ = last",
 		},
 	}
-}
-
-func nvmlTable() []mutant {
-	return nil
 }
 
 func pageTable() []mutant {
