@@ -33,7 +33,7 @@ func childAges(library string) {
 				return
 			}
 		}
-		out += fmt.Sprintf("; %s memory %t reserved %t processes %d lacks", device.Label(), r.Memory.Known, r.Memory.Value.Reserved > 0,
+		out += fmt.Sprintf("; %s memory %t reserved %t processes %d lacks", device.Label(), r.Memory.Known, r.Memory.Value.Reserved.Known,
 			len(r.Processes.Value))
 		for f := range node.Feature(node.FeatureCount) {
 			if r.Lacks.Has(f) {

@@ -24,6 +24,10 @@ type board struct {
 	units   []*unit
 	// lost says that the last reading, or look, found it lost.
 	lost atomic.Bool
+	// end is what ended the last reading that came to nothing, nil since one told something. Guarded by turn.
+	end error
+	// changes of its MIG geometry that events told of.
+	changes atomic.Uint64
 	// compared is room for the metrics of hardware counters, guarded by turn: nvml.h has a lot of them.
 	compared *gonvml.GpmMetricsGetType
 }
@@ -122,6 +126,8 @@ func (d *Driver) able(u *unit, f node.Feature) bool {
 	switch f {
 	case node.FeatureActivity:
 		return d.counts(u)
+	case node.FeatureMemory, node.FeatureProcesses, node.FeatureProcessUtilization:
+		return !u.mig && d.hasAny(functions(f)...) // A GPU in MIG mode could tell, but what is on it is told of its instances.
 	case node.FeatureEvents:
 		return u.parent == nil && d.hears() // What happens to an instance is told of its GPU.
 	default:

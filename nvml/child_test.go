@@ -52,7 +52,10 @@ func childReads(library string) {
 	d := New(Config{Library: library, Logger: slog.New(slog.DiscardHandler)})
 	devices, err := d.Devices()
 	if err != nil {
-		fmt.Printf("child: no driver %t, mismatch %t: %v\n", errors.Is(err, node.ErrNoDriver), errors.Is(err, node.ErrDriverMismatch), err)
+		_, _ = d.Devices()
+		left := d.file != nil && d.has("nvmlShutdown") && d.lib.Shutdown() == gonvml.SUCCESS
+		fmt.Printf("child: no driver %t, mismatch %t, left open %t: %v\n", errors.Is(err, node.ErrNoDriver),
+			errors.Is(err, node.ErrDriverMismatch), left, err)
 		return
 	}
 	r, err := d.Read(devices[0].ID, everything|node.WantStatus)
@@ -66,7 +69,7 @@ func childReads(library string) {
 		known bool
 	}{
 		{"memory", r.Memory.Known},
-		{"reserved", r.Memory.Value.Reserved > 0},
+		{"reserved", r.Memory.Value.Reserved.Known},
 		{"utilization", r.Utilization.Known},
 		{"power", r.Power.Known},
 		{"limit", r.PowerLimit.Known},
@@ -198,7 +201,7 @@ func TestUnusableLibrary(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got, code := child(t, "read", tc.library)
-			for _, want := range []string{"no driver true, mismatch false", tc.library, tc.says, "--nvml.library"} {
+			for _, want := range []string{"no driver true, mismatch false, left open false", tc.library, tc.says, "--nvml.library"} {
 				if !strings.Contains(got, want) {
 					t.Errorf("%q does not say %q", got, want)
 				}

@@ -39,13 +39,14 @@ type Driver struct {
 	refused     map[int]gonvml.Return
 	kept        bool // the set of events must not be freed: a registration in it has not come back
 	lost        lost
+	renewal     renewal
 
 	symbols symbols
 
 	// listening is held during a native wait for events, and while the event set is made or freed.
 	listening turn
 
-	// stale asks the next Devices to open the library again; deaf asks it for a new event set.
+	// stale asks the next Devices to open the library again, if that is due; deaf asks it for a new event set.
 	stale, deaf atomic.Bool
 	done        chan struct{} // closed by Close
 	closing     sync.Once

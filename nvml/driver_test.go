@@ -4,7 +4,6 @@ package nvml
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"strings"
 	"sync"
@@ -32,6 +31,12 @@ func TestDriver(t *testing.T) {
 		"driver not loaded":            notLoaded,
 		"no device":                    noDevice,
 		"the library loses its state":  reopens,
+		"a sick GPU":                   sickGPU,
+		"a GPU that is not found":      notFound,
+		"a GPU without its number":     withoutMinor,
+		"events beside a lost GPU":     eventsBesideLost,
+		"a lost GPU with MIG on":       migLost,
+		"MIG instances made anew":      migReseeds,
 		"a hung GPU blocks no other":   hungGPU,
 		"a hung GPU and Close":         hungClose,
 		"a hung GPU and a new life":    hungReopen,
@@ -132,23 +137,6 @@ func wantError(t *testing.T, err, is error, words ...string) {
 		if !strings.Contains(err.Error(), word) {
 			t.Errorf("error %q does not name %q", err, word)
 		}
-	}
-}
-
-func reopens(t *testing.T, library string) {
-	b := newBench(t, library)
-	b.mustDevices()
-	for _, code := range []int{1, 9, 28} {
-		b.rewrite(fmt.Sprintf("gpu.0.memory_v2.return %d", code))
-		if _, err := b.Read(gpuID(0), everything); err == nil || errors.Is(err, node.ErrDeviceLost) {
-			t.Errorf("code %d: %v", code, err)
-		}
-		b.rewrite()
-		b.mustDevices()
-		b.mustRead(gpuID(0), everything)
-	}
-	if got := b.log.count("Opened NVML"); got != 4 {
-		t.Errorf("opened %d times, want once and once for each code", got)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 func (d *Driver) enumerate() ([]node.Device, error) {
 	count, ret := d.lib.DeviceGetCount()
 	if ret != gonvml.SUCCESS {
+		d.renewal = renewal{} // That is the library itself, not one device.
 		return nil, d.fault("count devices", ret)
 	}
 	if count == 0 {
@@ -61,8 +62,11 @@ func (d *Driver) visit(index int, deadline time.Time) error {
 		return nil
 	}
 	ret := seen.ret
-	if ret == gonvml.ERROR_LIB_RM_VERSION_MISMATCH || ret == gonvml.ERROR_UNINITIALIZED || ret == gonvml.ERROR_DRIVER_NOT_LOADED {
+	switch ret {
+	case gonvml.ERROR_LIB_RM_VERSION_MISMATCH, gonvml.ERROR_DRIVER_NOT_LOADED:
 		return d.fault(fmt.Sprintf("open device %d", index), ret)
+	case gonvml.ERROR_UNINITIALIZED:
+		d.stale.Store(true) // The library has just counted its devices, so this may be one sick GPU: the others are listed.
 	}
 	if ret != d.refused[index] {
 		d.refused[index] = ret
@@ -116,7 +120,10 @@ func (d *Driver) look(b *board, base node.Device, known []*unit) sighting {
 		gpu = known[0]
 	} else {
 		base.ID = node.DeviceID(uuid)
-		gpu = &unit{board: b, device: d.identify(base, handle)}
+		if base, ret = d.identify(base, handle); ret != gonvml.SUCCESS {
+			return sighting{ret: ret}
+		}
+		gpu = &unit{board: b, device: base}
 		d.fit(gpu)
 	}
 	gpu.handle = handle
@@ -138,11 +145,16 @@ func (d *Driver) look(b *board, base node.Device, known []*unit) sighting {
 	return sighting{ret: gonvml.SUCCESS, units: units}
 }
 
-// identify asks a GPU what does not change while the library is open.
-func (d *Driver) identify(device node.Device, handle gonvml.Device) node.Device {
+// identify asks a GPU what does not change while the library is open. A GPU goes by its minor number, so one that fails to tell it
+// is looked at again later; the index stands for it only where the driver has no minor numbers at all, as on WSL.
+func (d *Driver) identify(device node.Device, handle gonvml.Device) (node.Device, gonvml.Return) {
 	if d.has("nvmlDeviceGetMinorNumber") {
-		if minor, ret := handle.GetMinorNumber(); ret == gonvml.SUCCESS {
+		minor, ret := handle.GetMinorNumber()
+		switch {
+		case ret == gonvml.SUCCESS:
 			device.Minor = minor
+		case !never(ret):
+			return device, ret
 		}
 	}
 	if d.has("nvmlDeviceGetName") {
@@ -156,5 +168,5 @@ func (d *Driver) identify(device node.Device, handle gonvml.Device) node.Device 
 			device.PCIAddress = fmt.Sprintf("%04x:%02x:%02x.0", pci.Domain, pci.Bus, pci.Device)
 		}
 	}
-	return device
+	return device, gonvml.SUCCESS
 }

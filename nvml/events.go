@@ -38,7 +38,8 @@ func (d *Driver) hears() bool {
 		d.hasAny("nvmlEventSetWait_v2", "nvmlEventSetWait")
 }
 
-// listen registers the events of every GPU that is not yet registered. The caller holds the turn to enumerate.
+// listen registers the events of every GPU that is not yet registered. One that is lost would end every wait with an error, so it
+// has to be back first. The caller holds the turn to enumerate.
 func (d *Driver) listen() {
 	if !d.hears() {
 		return
@@ -49,7 +50,7 @@ func (d *Driver) listen() {
 	}
 	deadline := time.Now().Add(d.patience)
 	for _, b := range d.boards() {
-		if b.heard || b.unheard || len(b.units) == 0 || !b.turn.take(time.Until(deadline)) {
+		if b.heard || b.unheard || b.lost.Load() || len(b.units) == 0 || !b.turn.take(time.Until(deadline)) {
 			continue
 		}
 		gpu, answer := b.units[0], new(gonvml.Return)
@@ -191,6 +192,9 @@ func (d *Driver) wait(limit time.Duration) ([]node.Event, error) {
 		timeout = 0
 		d.mu.RLock()
 		id, known := d.owners[data.Device]
+		if u := d.units[id]; u != nil && data.EventType&gonvml.EventMigConfigChange != 0 {
+			u.board.changes.Add(1)
+		}
 		d.mu.RUnlock()
 		if !known {
 			continue

@@ -68,8 +68,30 @@ func eventsRecover(t *testing.T, library string) {
 	b.mustDevices()
 	wantEvents(t, b, time.Minute, node.Event{Device: gpuID(5), XID: 79})
 	b.rewrite("gpu.3.xid 43")
+	b.mustRead(gpuID(3), node.WantMemory)
 	b.mustDevices()
 	wantEvents(t, b, time.Minute, node.Event{Device: gpuID(3), XID: 43})
+}
+
+// eventsBesideLost: a lost GPU whose registration spoils each wait is left out until it is back.
+func eventsBesideLost(t *testing.T, library string) {
+	sick := []string{"devices 2", "gpu.1.memory_v2.return 15", "gpu.1.wait.return 15"}
+	b := newBench(t, library, "devices 2")
+	b.mustDevices()
+	b.rewrite(sick...)
+	if _, err := b.Read(gpuID(1), node.WantMemory); !errors.Is(err, node.ErrDeviceLost) {
+		t.Errorf("read: %v", err)
+	}
+	if _, err := b.Events(time.Millisecond); !errors.Is(err, node.ErrDeviceLost) {
+		t.Errorf("events: %v", err)
+	}
+	b.mustDevices()
+	b.rewrite(append(sick, "gpu.0.xid 79")...)
+	wantEvents(t, b, time.Minute, node.Event{Device: gpuID(0), XID: 79})
+	b.rewrite("devices 2", "gpu.0.xid 79", "gpu.1.xid 43")
+	b.mustRead(gpuID(1), node.WantMemory)
+	b.mustDevices()
+	wantEvents(t, b, time.Minute, node.Event{Device: gpuID(1), XID: 43})
 }
 
 func eventsNotSupported(t *testing.T, library string) {

@@ -22,11 +22,11 @@ func (d *Driver) fault(doing string, ret gonvml.Return) error {
 		return fmt.Errorf("%s: %w: %s: %q needs the kernel module nvidia and the files /dev/nvidia*: "+
 			"load the driver, give the container its devices (NVIDIA_VISIBLE_DEVICES=all), "+
 			"or name another library with --nvml.library", doing, node.ErrNoDriver, text(ret), d.library)
-	case gonvml.ERROR_GPU_IS_LOST:
+	case gonvml.ERROR_GPU_IS_LOST, gonvml.ERROR_GPU_NOT_FOUND:
 		return fmt.Errorf("%s: %w: %s", doing, node.ErrDeviceLost, text(ret))
 	case gonvml.ERROR_RESET_REQUIRED:
 		return fmt.Errorf("%s: %w: %s", doing, node.ErrResetRequired, text(ret))
-	case gonvml.ERROR_UNINITIALIZED, gonvml.ERROR_GPU_NOT_FOUND:
+	case gonvml.ERROR_UNINITIALIZED:
 		d.stale.Store(true)
 		return fmt.Errorf("%s: %s: opening the library again", doing, text(ret))
 	case gonvml.ERROR_NO_PERMISSION, gonvml.ERROR_OPERATING_SYSTEM:

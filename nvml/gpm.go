@@ -24,6 +24,7 @@ type gpm struct {
 	kept    int                // the one that was read last
 	at      time.Time          // when that was, zero while none is worth a comparison
 	fits    bool               // the device has said that it has such counters
+	changes uint64             // of the MIG geometry before that
 }
 
 // forget begins anew: counters may have been reset.
@@ -44,11 +45,18 @@ func (r *reader) activity() {
 	if r.end != nil || r.off(node.FeatureActivity) || !r.prepare(g) {
 		return
 	}
+	if changes := r.unit.board.changes.Load(); changes != g.changes {
+		g.changes = changes
+		g.forget()
+	}
 	if !g.at.IsZero() && r.driver.now().Sub(g.at) < gpmRefresh {
 		return
 	}
 	next := 1 - g.kept
 	if !r.try(node.FeatureActivity, func() gonvml.Return { return r.sample(g.samples[next]) }) {
+		if r.unit.parent != nil {
+			g.forget() // The next one of that id may be another instance.
+		}
 		return
 	}
 	at := r.driver.now()

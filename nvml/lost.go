@@ -29,7 +29,32 @@ type lost struct {
 
 // fallen says that a return code speaks of a GPU that is gone, or dead until it is reset.
 func fallen(ret gonvml.Return) bool {
-	return ret == gonvml.ERROR_GPU_IS_LOST || ret == gonvml.ERROR_RESET_REQUIRED
+	return ret == gonvml.ERROR_GPU_IS_LOST || ret == gonvml.ERROR_RESET_REQUIRED || ret == gonvml.ERROR_GPU_NOT_FOUND
+}
+
+// renewal is kept of the last time that a device had the library opened again. The zero value is of none. It is guarded by the
+// turn to enumerate.
+type renewal struct {
+	at    time.Time
+	pause time.Duration // until the next one
+}
+
+// due says whether the library is to be opened again because something said that its life has ended. The first time it is at
+// once; a device that says so over and over has it done ever more seldom, because each time costs all GPUs some readings.
+func (d *Driver) due() bool {
+	r := &d.renewal
+	now := d.now()
+	since := now.Sub(r.at)
+	switch {
+	case r.at.IsZero() || since >= 2*r.pause:
+		*r = renewal{at: now, pause: lostFirst}
+	case since >= r.pause:
+		*r = renewal{at: now, pause: min(2*r.pause, lostMost)}
+	default:
+		d.stale.Store(false) // Only what is said after the pause counts.
+		return false
+	}
+	return true
 }
 
 // revive ends this life of the library when it is time to look for lost GPUs in another one. It leaves it alone while a call has

@@ -60,7 +60,7 @@ func lostForLife(t *testing.T, library string) {
 				if diff := cmp.Diff(before, c.mustDevices()); diff != "" {
 					t.Errorf("at %v\n%s", at, diff)
 				}
-				_, err := c.Read(gpuID(3), node.WantMemory)
+				_, err := c.Read(gpuID(3), node.WantCounters)
 				if back = back || err == nil; back != (at > 1070) || err != nil && !errors.Is(err, want) {
 					t.Errorf("at %v: error %v", at, err)
 				}

@@ -3,9 +3,11 @@
 package nvml
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -33,7 +35,8 @@ func mig(t *testing.T, library string) {
 		if diff := cmp.Diff([]node.Device{gpu, first, second}, b.mustDevices()[1:]); diff != "" {
 			t.Error(diff)
 		}
-		if got := b.mustRead(gpu.ID, everything); got.Utilization.Known || !got.Power.Known || !got.Energy.Known {
+		if got := b.mustRead(gpu.ID, everything); got.Utilization.Known || !got.Power.Known || !got.Energy.Known || got.Memory.Known ||
+			got.Processes.Known || !got.Lacks.Has(node.FeatureMemory) || !got.Lacks.Has(node.FeatureProcesses) {
 			t.Errorf("the GPU behind: %+v", got)
 		}
 		if got := b.mustRead(first.ID, everything); !got.Memory.Known || got.Utilization.Known || got.Power.Known || got.Energy.Known {
@@ -44,7 +47,7 @@ func mig(t *testing.T, library string) {
 	if got := len(b.mustDevices()); got != 2 {
 		t.Errorf("%d devices without MIG, want 2", got)
 	}
-	if got := b.mustRead(gpu.ID, everything); !got.Utilization.Known {
+	if got := b.mustRead(gpu.ID, everything); !got.Utilization.Known || !got.Memory.Known || !got.Processes.Known {
 		t.Errorf("the GPU without MIG: %+v", got)
 	}
 	if _, err := b.Read(first.ID, everything); err == nil {
@@ -100,7 +103,8 @@ func migChanges(t *testing.T, library string) {
 			for _, device := range after {
 				reading := c.mustRead(device.ID, node.WantActivity|node.WantMemory)
 				alone := device.Parent != "" && device.ComputeInstances == 1 || len(after) == 1
-				if !reading.Memory.Known || reading.Activity.Known != alone {
+				owns := device.Parent != "" || len(after) == 1
+				if reading.Memory.Known != owns || reading.Activity.Known != alone {
 					t.Errorf("%s: %+v", device.Label(), reading)
 				}
 			}
@@ -125,6 +129,46 @@ func migStale(t *testing.T, library string) {
 	}
 }
 
+// migLost: a GPU in MIG mode that is lost stays so through readings that ask it nothing.
+func migLost(t *testing.T, library string) {
+	b := newBench(t, library, "devices 1", "gpu.0.mig 0 1 0 1g.18gb 19 4")
+	b.mustDevices()
+	b.mustRead(gpuID(0), everything)
+	b.rewrite("devices 1", "gpu.0.mig 0 1 0 1g.18gb 19 4", "gpu.0.lost 16")
+	for _, want := range []node.Want{node.WantCounters, node.WantMemory, node.WantUtilization} {
+		if _, err := b.Read(gpuID(0), want); !errors.Is(err, node.ErrResetRequired) {
+			t.Errorf("error %v, want one that asks for a reset", err)
+		}
+	}
+	b.rewrite("devices 1", "gpu.0.mig 0 1 0 1g.18gb 19 4")
+	b.mustRead(gpuID(0), node.WantCounters)
+	b.mustRead(gpuID(0), node.WantMemory)
+}
+
+// migReseeds: what an instance did is not compared with a sample from before it failed to tell, or before the geometry changed:
+// another one may have its place and its id.
+func migReseeds(t *testing.T, library string) {
+	lines := []string{"devices 1", "gpu.0.mig 0 1 0 1g.18gb 19 4"}
+	for name, between := range map[string]string{"a sample fails": "gpu.0.gpm_sample.return 999", "an event": "gpu.0.event 256"} {
+		t.Run(name, func(t *testing.T) {
+			c := newClocked(t, library, lines...)
+			id := c.mustDevices()[1].ID
+			c.mustRead(id, node.WantActivity)
+			c.at(1001, append(lines, between)...)
+			if _, err := c.Events(time.Millisecond); err != nil {
+				t.Error(err)
+			}
+			for at := 1001.0; at < 1004; at++ {
+				reading := c.mustRead(id, node.WantActivity|node.WantMemory)
+				if want := at > 1002 || at > 1001 && name == "an event"; reading.Activity.Known != want {
+					t.Errorf("at %v: %+v", at, reading.Activity)
+				}
+				c.at(at+1, lines...)
+			}
+		})
+	}
+}
+
 // migReadings: an instance has the memory and the activity of its own.
 func migReadings(t *testing.T, library string) {
 	small, large := burst{duty: 0.2, period: 2.3}, burst{duty: 0.9, period: 1.7}
@@ -142,7 +186,7 @@ func migReadings(t *testing.T, library string) {
 			device := devices[i+1]
 			got := c.mustRead(device.ID, node.WantMemory|node.WantActivity|node.WantUtilization|node.WantRing)
 			gi := uint64(device.GPUInstance)
-			if want := node.Some(node.Memory{Total: 1000 * gi, Used: 100 * gi, Reserved: gi}); got.Memory != want || got.Utilization.Known {
+			if want := node.Some(node.Memory{Total: 1000 * gi, Used: 100 * gi, Reserved: node.Some(gi)}); got.Memory != want || got.Utilization.Known {
 				t.Errorf("%s: %+v", device.Label(), got)
 			}
 			if want := (node.Opt[float64]{}); at == 1000 {

@@ -17,7 +17,7 @@ func (d *Driver) open() error {
 	if d.closed() {
 		return fmt.Errorf("open %q: %w", d.library, errClosed)
 	}
-	if d.opened && !d.stale.Load() {
+	if d.opened && (!d.stale.Load() || !d.due()) {
 		return nil
 	}
 	if d.opened {
@@ -30,15 +30,7 @@ func (d *Driver) open() error {
 	if err := d.load(); err != nil {
 		return err
 	}
-	if ret := d.lib.Init(); ret != gonvml.SUCCESS {
-		return d.fault(fmt.Sprintf("open %q", d.library), ret)
-	}
-	d.version = ""
-	if d.has("nvmlSystemGetDriverVersion") {
-		if version, ret := d.lib.SystemGetDriverVersion(); ret == gonvml.SUCCESS {
-			d.version = version
-		}
-	}
+	// Before Init: NVML counts its users, and nobody shuts down what was never in use.
 	if !d.has("nvmlDeviceGetUUID") {
 		return d.tooOld("nvmlDeviceGetUUID")
 	}
@@ -47,6 +39,15 @@ func (d *Driver) open() error {
 	}
 	if !d.hasAny("nvmlDeviceGetHandleByIndex_v2", "nvmlDeviceGetHandleByIndex") {
 		return d.tooOld("nvmlDeviceGetHandleByIndex")
+	}
+	if ret := d.lib.Init(); ret != gonvml.SUCCESS {
+		return d.fault(fmt.Sprintf("open %q", d.library), ret)
+	}
+	d.version = ""
+	if d.has("nvmlSystemGetDriverVersion") {
+		if version, ret := d.lib.SystemGetDriverVersion(); ret == gonvml.SUCCESS {
+			d.version = version
+		}
 	}
 	d.opened = true
 	d.stale.Store(false)

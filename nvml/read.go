@@ -40,12 +40,17 @@ func (d *Driver) read(id node.DeviceID, want node.Want) (node.Reading, error) {
 	r.gather(want)
 	failed := node.Reading{Calls: u.calls}
 	if r.end != nil {
+		u.board.end = r.end
 		u.board.lost.Store(errors.Is(r.end, node.ErrDeviceLost) || errors.Is(r.end, node.ErrResetRequired))
 		u.gpm.forget()
 		return failed, r.end
 	}
 	if r.got {
+		u.board.end = nil
 		u.board.lost.Store(false)
+	}
+	if len(u.calls) == 0 && u.board.end != nil {
+		return failed, u.board.end // Nothing was asked, so that still holds.
 	}
 	if !r.got && r.failure != nil {
 		return failed, r.failure
@@ -149,7 +154,7 @@ func (r *reader) memory() {
 		ret := r.call(node.FeatureMemory, func() (ret gonvml.Return) { v2, ret = r.unit.handle.GetMemoryInfo_v2(); return ret })
 		if r.unit.old = never(ret) && r.has("nvmlDeviceGetMemoryInfo"); !r.unit.old {
 			if r.heed(node.FeatureMemory, ret) {
-				r.setMemory(node.Memory{Total: v2.Total, Reserved: v2.Reserved, Used: v2.Used})
+				r.setMemory(node.Memory{Total: v2.Total, Reserved: node.Some(v2.Reserved), Used: v2.Used})
 			}
 			return
 		}
@@ -162,7 +167,7 @@ func (r *reader) memory() {
 
 // setMemory leaves out what cannot be.
 func (r *reader) setMemory(m node.Memory) {
-	if m.Total > 0 && m.Used <= m.Total && m.Reserved <= m.Total {
+	if m.Total > 0 && m.Used <= m.Total && m.Reserved.Value <= m.Total {
 		r.reading.Memory = node.Some(m)
 	}
 }

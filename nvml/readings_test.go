@@ -23,7 +23,7 @@ func readings(t *testing.T, library string) {
 		{name: "nothing wanted"},
 		{
 			name: "memory", script: memory, want: node.WantMemory,
-			reading: node.Reading{Memory: node.Some(node.Memory{Total: 1000, Reserved: 50, Used: 600})},
+			reading: node.Reading{Memory: node.Some(node.Memory{Total: 1000, Reserved: node.Some[uint64](50), Used: 600})},
 		},
 		{name: "more memory than there is", script: "gpu.0.memory.total 5|gpu.0.memory.used 6", want: node.WantMemory},
 		{

@@ -78,6 +78,9 @@ static ret_t wait(set_t *set, event_t *event, uint timeout_ms) {
 	for (;;) {
 		in_use(set);
 		ret_t ret = (ret_t)number("wait.return", SUCCESS);
+		for (int gpu = 0; gpu < count() && ret == SUCCESS; gpu++)
+			if (set->registered[gpu] != 0)
+				ret = (ret_t)gpu_number(gpu, "wait.return", SUCCESS);
 		if (ret != SUCCESS)
 			return ret;
 		if (next(set, event))

@@ -9,6 +9,7 @@
  *   init 18                     return code of nvmlInit; init.sleep_ms: how long it takes
  *   count.return 1              of nvmlDeviceGetCount; count.sleep_ms
  *   wait.return 15              of nvmlEventSetWait; wait.sleep_ms: how long it takes whatever its timeout
+ *   gpu.N.wait.return 15        of nvmlEventSetWait while that GPU is registered
  *   gpu.N.uuid, name, minor     identity; by default GPU-00000000-0000-0000-0000-00000000000N, minor N
  *   gpu.N.memory.total, .used, .reserved      bytes
  *   gpu.N.utilization, memory_utilization     percent
