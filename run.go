@@ -28,7 +28,7 @@ import (
 const (
 	keepClosed     = 5 * time.Minute  // closed accounts stay published
 	serverGrace    = 60 * time.Second // a server's last page lives
-	minDeviceGrace = 5 * time.Second  // least life of a device reading
+	minDeviceGrace = 12 * time.Second // least life of a device reading: slow ones may be put off to 4 s
 	claimsInterval = time.Second      // between two List calls
 	engineDeadline = 5 * time.Second  // of a fetch
 	engineMaxBytes = 8 << 20          // of a page
@@ -100,7 +100,7 @@ func (d *daemon) construct() error {
 	d.add("engine", servers.Run)
 
 	d.sources = node.Sources{
-		Devices: devices.Devices, Use: books.Use,
+		Devices: devices.Devices, Calls: devices.Calls, Use: books.Use,
 		Claims: pods.Claims, Pods: pods.Pods, Servers: servers.Servers,
 		Health:      []func(time.Time) []node.SourceHealth{devices.Health, pods.Health, servers.Health},
 		DeviceGrace: max(3*d.opts.slow, minDeviceGrace), ServerGrace: serverGrace,

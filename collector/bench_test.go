@@ -19,7 +19,7 @@ func busyNode(boards, podsPerBoard int) *node.Snapshot {
 	for i := range boards {
 		d := board(i)
 		s.Devices = append(s.Devices, d)
-		s.Totals = append(s.Totals, node.Total{Device: d.Device.ID, Booked: at, Busy: 1e12, Observed: 2e12, Energy: 1e9})
+		s.Totals = append(s.Totals, node.Total{Device: d.Device.ID, Booked: at, Busy: 1e12, Observed: 2e12, Energy: 1e9, EnergyKnown: true})
 		for j := range podsPerBoard {
 			id := podID("team", fmt.Sprintf("server-%d-%d", i, j))
 			s.Pods = append(s.Pods, node.Pod{ID: id, Workload: node.Workload{Kind: "Deployment", Name: fmt.Sprintf("server-%d", i)}, Phase: "Running"})

@@ -9,12 +9,12 @@ import (
 // usualNode has eight GPUs of a kind, each held by a pod of its own with a token engine, and nothing wrong with any.
 func usualNode() *node.Snapshot {
 	s := busyNode(8, 1)
+	for f := range s.Calls {
+		s.Calls[f] = node.CallStats{Count: 10, Sum: 1e6, Max: 1e6}
+	}
 	for i := range s.Devices {
 		d := healthyH100()
 		d.Device, d.XIDs, d.Events = s.Devices[i].Device, nil, [node.EventKinds]uint64{}
-		for f := range d.Calls {
-			d.Calls[f] = node.CallStats{Count: 10, Sum: 1e6, Max: 1e6}
-		}
 		s.Devices[i] = d
 	}
 	for i := range s.Accounts {

@@ -17,7 +17,7 @@ func newCallPart() *callPart {
 	return &callPart{
 		took: desc{
 			prefix + "exporter_driver_call_seconds",
-			"Time that calls of the driver took, over all devices, by what they ask for.", dto.MetricType_SUMMARY, labels,
+			"Time that calls of the driver took, over all devices that were ever there, by what they ask for.", dto.MetricType_SUMMARY, labels,
 		},
 		longest: gaugeDesc(labels, "exporter_driver_call_max_seconds",
 			"Longest single call of the driver since the exporter started, over all devices, by what it asks for."),
@@ -27,17 +27,9 @@ func newCallPart() *callPart {
 func (c *callPart) describe() []*desc { return []*desc{&c.took, &c.longest} }
 
 func (c *callPart) write(p *page, s *node.Snapshot, _ []scaling.Pod) {
-	var sums [node.FeatureCount]node.CallStats
-	for i := range s.Devices {
-		for f, calls := range s.Devices[i].Calls {
-			sums[f].Count += calls.Count
-			sums[f].Sum += calls.Sum
-			sums[f].Max = max(sums[f].Max, calls.Max)
-		}
-	}
 	each := func(d *desc, put func(labels *labelSet, calls node.CallStats)) {
 		p.begin(d)
-		for f, calls := range sums {
+		for f, calls := range s.Calls {
 			if calls.Count > 0 {
 				put(p.labels.of(d.labels, values{node.Feature(f).Label()}), calls)
 			}

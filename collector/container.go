@@ -11,9 +11,10 @@ import (
 )
 
 // useRow is what containers of one name used of one device, by attribution: the sum of their accounts, so that a pod
-// goes on with the counter of its predecessor of the same name.
+// goes on with the counter of its predecessor of the same name. What is not known of the device is not known of its containers.
 type useRow struct {
 	labels         *labelSet
+	total          *node.Total // of the device
 	busy, observed time.Duration
 	energy         int64
 }
@@ -32,6 +33,7 @@ type containerPart struct {
 
 	useLabels, holdLabels *labelNames
 	gpus                  map[node.DeviceID]string
+	totals                map[node.DeviceID]*node.Total
 	accounts              []*node.Account
 	claims                []*node.Claim
 	useRows               []useRow
@@ -42,14 +44,14 @@ func newContainerPart() *containerPart {
 	hold := newLabelNames("namespace", "pod", "container", "gpu_uuid", "gpu")
 	use := hold.with("attribution")
 	return &containerPart{
-		useLabels: use, holdLabels: hold, gpus: make(map[node.DeviceID]string),
+		useLabels: use, holdLabels: hold, gpus: make(map[node.DeviceID]string), totals: make(map[node.DeviceID]*node.Total),
 		uses: []family[useRow]{
 			counterOf(use, "container_gpu_busy_seconds_total", "Time in which a kernel of the container ran on the device, and how that was attributed.",
-				func(r *useRow) (float64, bool) { return r.busy.Seconds(), true }),
+				func(r *useRow) (float64, bool) { return r.busy.Seconds(), r.total != nil && r.total.Observed > 0 }),
 			counterOf(use, "container_gpu_observed_seconds_total", "Time of the device, or the container's part of it, that readings cover.",
-				func(r *useRow) (float64, bool) { return r.observed.Seconds(), true }),
+				func(r *useRow) (float64, bool) { return r.observed.Seconds(), r.total != nil && r.total.Observed > 0 }),
 			counterOf(use, "container_gpu_energy_joules_total", "The container's part of the board's energy, and how that was attributed.",
-				func(r *useRow) (float64, bool) { return joules(r.energy), true }),
+				func(r *useRow) (float64, bool) { return joules(r.energy), r.total != nil && r.total.EnergyKnown }),
 		},
 		holds: []family[holdRow]{
 			gaugeOf(hold, "container_gpu_memory_used_bytes", "Device memory that the container uses; absent where use was only split.",
@@ -71,10 +73,17 @@ func (c *containerPart) write(p *page, s *node.Snapshot, _ []scaling.Pod) {
 			c.gpus[id] = s.Devices[i].Device.Label()
 		}
 	}
+	for i := range s.Totals {
+		if id := s.Totals[i].Device; c.totals[id] == nil {
+			c.totals[id] = &s.Totals[i]
+		}
+	}
 	c.collectAccounts(p, s)
 	c.collectClaims(p, s)
 	writeAll(p, c.uses, c.useRows, func(r *useRow) *labelSet { return r.labels })
 	writeAll(p, c.holds, c.holdRows, func(r *holdRow) *labelSet { return r.labels })
+	clear(c.useRows)
+	clear(c.totals)
 	clear(c.accounts)
 	clear(c.claims)
 }
@@ -99,7 +108,7 @@ func (c *containerPart) collectAccounts(p *page, s *node.Snapshot) {
 		}
 		if !sameHold || a.Attribution != last.Attribution {
 			hold := c.holdRows[len(c.holdRows)-1].labels
-			c.useRows = append(c.useRows, useRow{labels: p.labels.child(c.useLabels, hold, string(a.Attribution))})
+			c.useRows = append(c.useRows, useRow{labels: p.labels.child(c.useLabels, hold, string(a.Attribution)), total: c.totals[a.Device]})
 		}
 		use := &c.useRows[len(c.useRows)-1]
 		use.busy, use.observed, use.energy = use.busy+a.Busy, use.observed+a.Observed, use.energy+a.Energy

@@ -82,13 +82,14 @@ func dcgmReadings(gauge, counter addDCGM) {
 	gauge("DCGM_FI_DEV_FB_FREE", "Device memory that is free, in MiB.",
 		func(r *dcgmRow) (float64, bool) {
 			m := r.state.Last.Memory
-			return mebibytes(m.Value.Total - min(m.Value.Total, m.Value.Used+m.Value.Reserved)), m.Known
+			return mebibytes(m.Value.Total - min(m.Value.Total, m.Value.Used+m.Value.Reserved.Value)), m.Known
 		})
 	gauge("DCGM_FI_DEV_FB_USED", "Device memory in use without what the driver reserves, in MiB; on a shared device the owner's part where it is known.",
 		dcgmMemory)
 	gauge("DCGM_FI_DEV_FB_RESERVED", "Device memory that the driver keeps for itself, in MiB.",
 		func(r *dcgmRow) (float64, bool) {
-			return mebibytes(r.state.Last.Memory.Value.Reserved), r.state.Last.Memory.Known
+			m := r.state.Last.Memory
+			return mebibytes(m.Value.Reserved.Value), m.Known && m.Value.Reserved.Known
 		})
 }
 

@@ -15,8 +15,9 @@ type dcgmRows struct {
 	xids     map[int]string
 	// all are the labels that a series can have; those of a series are without what does not apply: no label is empty.
 	all *labelNames
-	// names are by whether the row is of a MIG instance, has an owner, and names an XID error.
-	names [2][2][2]*labelNames
+	// names are by what the row is of (a GPU, a MIG instance, one of several compute instances), whether it has an owner, and
+	// whether it names an XID error.
+	names [3][2][2]*labelNames
 
 	rows    []dcgmRow
 	devices map[node.DeviceID]*node.DeviceState
@@ -25,19 +26,16 @@ type dcgmRows struct {
 
 func newDCGMRows(hostname string) dcgmRows {
 	base := []string{"gpu", "UUID", "pci_bus_id", "device", "modelName", "hostname", "DCGM_FI_DRIVER_VERSION"}
-	instance := []string{"GPU_I_PROFILE", "GPU_I_ID"}
+	instances := [3][]string{{}, {"GPU_I_PROFILE", "GPU_I_ID"}, {"GPU_I_PROFILE", "GPU_I_ID", "GPU_CI_ID"}}
 	owner := []string{"namespace", "pod", "container"}
 	xid := []string{"err_code", "err_msg"}
 	r := dcgmRows{hostname: hostname, xids: xidNames(), devices: make(map[node.DeviceID]*node.DeviceState)}
-	r.all = newLabelNames(slices.Concat(base, instance, owner)...)
-	for i := range 8 {
-		names := base
-		for part, more := range [][]string{instance, owner, xid} {
-			if i>>part&1 == 1 {
-				names = slices.Concat(names, more)
-			}
+	r.all = newLabelNames(slices.Concat(base, instances[2], owner)...)
+	for i, instance := range instances {
+		r.names[i] = [2][2]*labelNames{
+			{newLabelNames(slices.Concat(base, instance)...), newLabelNames(slices.Concat(base, instance, xid)...)},
+			{newLabelNames(slices.Concat(base, instance, owner)...), newLabelNames(slices.Concat(base, instance, owner, xid)...)},
 		}
-		r.names[i&1][i>>1&1][i>>2&1] = newLabelNames(names...)
 	}
 	return r
 }
@@ -117,6 +115,10 @@ func (d *dcgmRows) row(p *page, state *node.DeviceState, owner *node.ContainerID
 	if device.Parent != "" {
 		instance = 1
 		add(device.Profile, strconv.Itoa(device.GPUInstance))
+		if device.ComputeInstances > 1 {
+			instance = 2
+			add(strconv.Itoa(device.ComputeInstance))
+		}
 	}
 	if owner != nil {
 		owned = 1
@@ -131,10 +133,10 @@ func (d *dcgmRows) row(p *page, state *node.DeviceState, owner *node.ContainerID
 	return row
 }
 
-// lastXID is the error that a device reported last, 0 where a GPU that tells of errors has had none.
+// lastXID is the error that a device reported last, 0 where a GPU that was read and tells of errors has had none.
 func lastXID(state *node.DeviceState) node.Opt[int] {
 	var last node.XID
-	out := node.Opt[int]{Known: state.Device.Parent == "" && !state.Lacks.Has(node.FeatureEvents)}
+	out := node.Opt[int]{Known: tellsEvents(state)}
 	for code, xid := range state.XIDs {
 		if !xid.Last.Before(last.Last) && (xid.Last.After(last.Last) || code > out.Value) {
 			out, last = node.Some(code), xid

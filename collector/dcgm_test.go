@@ -77,6 +77,7 @@ func TestDCGMValues(t *testing.T) {
 		"DCGM_FI_DEV_GPU_UTIL GPU-4  llm-0":                 57, // only split: the device's
 		"DCGM_FI_DEV_FB_USED GPU-0  llm-0":                  7 * 1024,
 		"DCGM_FI_DEV_FB_USED GPU-1 1 llm-0":                 5 * 1024,
+		"DCGM_FI_DEV_FB_FREE GPU-6  ":                       10 * 1024 * 3 / 4,
 		"DCGM_FI_DEV_FB_FREE GPU-2  ":                       15*1024*3/4 - 120,
 		"DCGM_FI_DEV_NVLINK_BANDWIDTH_TOTAL GPU-0  train-1": 6 << 20,
 		"DCGM_FI_PROF_DRAM_ACTIVE GPU-0  llm-0":             0.62,
@@ -97,10 +98,48 @@ func TestDCGMValues(t *testing.T) {
 		"DCGM_FI_DEV_GPU_TEMP GPU-3  llm-0",     // lost
 		"DCGM_FI_DEV_FB_USED GPU-5  ",           // no memory of its own
 		"DCGM_FI_DEV_XID_ERRORS GPU-6  ",        // a guest hears of no events
+		"DCGM_FI_DEV_FB_RESERVED GPU-6  ",       // a driver before 510
 		"DCGM_FI_DEV_MEMORY_TEMP GPU-2  ",
 	} {
 		if v, ok := got[key]; ok {
 			t.Errorf("%s is %v, want none", key, v)
+		}
+	}
+}
+
+// Two compute instances of one GPU instance are two devices: their label sets differ. One alone goes by its GPU instance.
+func TestDCGMTellsComputeInstancesApart(t *testing.T) {
+	instance := func(id node.DeviceID, compute, of int) node.DeviceState {
+		d := boardOf(0, "NVIDIA H100 80GB HBM3", gib)
+		d.Device.ID, d.Device.Parent, d.Device.Profile, d.Device.GPUInstance = id, "GPU-0", "1c.3g.40gb", 1
+		d.Device.ComputeInstance, d.Device.ComputeInstances = compute, of
+		d.XIDs = map[int]node.XID{31: {Count: 1}}
+		return d
+	}
+	for _, test := range []struct {
+		devices []node.DeviceState
+		want    string
+	}{
+		{[]node.DeviceState{instance("MIG-a", 0, 2), instance("MIG-b", 1, 2)}, "0 1"},
+		{[]node.DeviceState{instance("MIG-a", 0, 1)}, ""},
+	} {
+		s := &node.Snapshot{Devices: test.devices}
+		for i := range s.Devices {
+			s.Claims = append(s.Claims, node.Claim{Container: container(podID("chat", "llm-0")), Device: s.Devices[i].Device.ID})
+		}
+		for _, family := range dcgmOf(s) {
+			var ids []string
+			for _, m := range family.Metric {
+				if id, ok := labelsOf(m)["GPU_CI_ID"]; ok {
+					ids = append(ids, id)
+				}
+				if text := labelsOf(m)["err_msg"]; family.GetName() == "DCGM_FI_DEV_XID_ERRORS" && text != "GPU memory page fault" {
+					t.Errorf("the last label of the longest set is %q", text)
+				}
+			}
+			if got := strings.Join(ids, " "); got != test.want {
+				t.Errorf("%s: compute instances %q, want %q", family.GetName(), got, test.want)
+			}
 		}
 	}
 }

@@ -5,7 +5,7 @@ import "gpusignal/node"
 // readFamilies are how reading the device goes, and what it costs.
 func readFamilies(l *labelNames) []family[deviceRow] {
 	return []family[deviceRow]{
-		gaugeOf(l, "device_reading_age_seconds", "Time since the last good reading of the device.",
+		gaugeOf(l, "device_reading_age_seconds", "Time since the newest good reading of any part of the device, most often memory and utilisation. Power, counters and status are read less often: each is dropped when it has no successor for three of its intervals, 5 s at least, and status within 60 s.",
 			func(r *deviceRow) (float64, bool) { return age(r.at, r.state.At) }),
 		counterOf(l, "device_reads_total", "Readings of the device that were tried.",
 			func(r *deviceRow) (float64, bool) { return float64(r.state.Reads), true }),
@@ -13,7 +13,7 @@ func readFamilies(l *labelNames) []family[deviceRow] {
 			func(r *deviceRow) (float64, bool) { return float64(r.state.Failures), true }),
 		counterOf(l, "device_missed_ticks_total", "Readings of the device that were due while an earlier one still ran.",
 			func(r *deviceRow) (float64, bool) { return float64(r.state.Missed), true }),
-		gaugeOf(l, "device_driver_time_ratio", "Share of wall time that calls of the driver for the device took lately, 0-1; above 0.005 the device is read less often.",
+		gaugeOf(l, "device_driver_time_ratio", "Share of wall time that calls of the driver for the device took lately, 0-1; above 0.005 the device is read less often. Slow readings are put off to 4 s at most, for bookings depend on them, so the share of a slow driver may stay above it.",
 			func(r *deviceRow) (float64, bool) { return known(r.state.Busy) }),
 		gaugeOf(l, "device_read_slowdown_ratio", "Factor by which the device is read less often than asked, because its driver's calls took too long: 1 for not at all.",
 			func(r *deviceRow) (float64, bool) { return r.state.Slowed, r.state.Slowed > 0 }),
@@ -63,9 +63,14 @@ func eventFamilies(l *labelNames, detail bool) []labelled[deviceRow] {
 			"Events that the driver reported since the exporter started, by kind; a kind appears with its first event, with --collector.detail at 0."),
 			all[node.EventKind](node.EventKinds), node.EventKind.Label,
 			func(r *deviceRow, k node.EventKind) (float64, bool) {
-				return float64(r.state.Events[k]), r.state.Events[k] > 0 || detail && r.state.Device.Parent == "" && !r.state.Lacks.Has(node.FeatureEvents)
+				return float64(r.state.Events[k]), r.state.Events[k] > 0 || detail && tellsEvents(r.state)
 			}),
 	}
+}
+
+// tellsEvents says that a device would have told of an event: it is a GPU that has been read, and its events are listened to.
+func tellsEvents(state *node.DeviceState) bool {
+	return state.Device.Parent == "" && !state.At.IsZero() && !state.Lacks.Has(node.FeatureEvents)
 }
 
 // all returns the first n values of an enumeration.

@@ -46,6 +46,8 @@ func TestVarietyValues(t *testing.T) {
 		`gpusignal_device_events_total{gpu="5",gpu_uuid="GPU-5",kind="ecc_double_bit"}`:           "0", // with detail, from the start
 		`gpusignal_device_events_total{gpu="6",gpu_uuid="GPU-6",kind="ecc_double_bit"}`:           "",  // it does not tell of events
 		`gpusignal_device_power_watts{gpu="6",gpu_uuid="GPU-6"}`:                                  "",
+		`gpusignal_device_memory_reserved_bytes{gpu="6",gpu_uuid="GPU-6"}`:                        "", // an old driver
+		`gpusignal_device_memory_used_bytes{gpu="6",gpu_uuid="GPU-6"}`:                            "2.68435456e+09",
 		`gpusignal_device_utilization_ratio{gpu="7",gpu_uuid="GPU-7"}`:                            "",
 		`gpusignal_device_power_watts{gpu="7",gpu_uuid="GPU-7"}`:                                  "60.5",
 		`gpusignal_device_utilization_refresh_seconds{gpu="0",gpu_uuid="GPU-0"}`:                  "0.1",
@@ -55,6 +57,67 @@ func TestVarietyValues(t *testing.T) {
 			t.Errorf("%s of a device that can be read", name)
 		}
 	}
+}
+
+// A device that no reading ever covered has no busy time, which is not 0, nor has whoever holds it; an idle one has 0.
+func TestUseThatIsNotKnownIsAbsent(t *testing.T) {
+	got := seriesOf(t, collectorWith(variety(), Config{}))
+	expect(t, got, map[string]string{
+		`gpusignal_device_busy_seconds_total{gpu="2",gpu_uuid="GPU-2"}`:          "0", // idle
+		`gpusignal_device_observed_seconds_total{gpu="2",gpu_uuid="GPU-2"}`:      "599",
+		`gpusignal_device_unowned_busy_seconds_total{gpu="2",gpu_uuid="GPU-2"}`:  "0",
+		`gpusignal_device_energy_joules_total{gpu="1",gpu_uuid="GPU-1"}`:         "30",
+		`gpusignal_device_energy_joules_total{gpu="3",gpu_uuid="GPU-3"}`:         "0", // read, and gone before it grew
+		`gpusignal_device_busy_seconds_total{gpu="6",gpu_uuid="GPU-6"}`:          "30",
+		`gpusignal_device_energy_joules_total{gpu="6",gpu_uuid="GPU-6"}`:         "", // a guest
+		`gpusignal_device_unowned_energy_joules_total{gpu="6",gpu_uuid="GPU-6"}`: "",
+		`gpusignal_device_booking_age_seconds{gpu="1:1",gpu_uuid="MIG-a"}`:       "1",
+		`gpusignal_device_busy_seconds_total{gpu="1",gpu_uuid="GPU-1"}`:          "",
+		`gpusignal_device_unowned_busy_seconds_total{gpu="1",gpu_uuid="GPU-1"}`:  "",
+		`gpusignal_device_unowned_energy_joules_total{gpu="1",gpu_uuid="GPU-1"}`: "0",
+	})
+	for name := range got {
+		for _, family := range []string{"busy_seconds_total", "observed_seconds_total", "energy_joules_total"} {
+			if strings.Contains(name, family+"{") && strings.Contains(name, "MIG-") {
+				t.Errorf("%s of an instance that tells of memory alone", name)
+			}
+		}
+	}
+}
+
+// No errors and no events are 0 only of a device that was read and tells of them: of one that was never read nothing is known.
+func TestErrorsOfUnreadDevicesAreAbsent(t *testing.T) {
+	const errors, events = `DCGM_FI_DEV_XID_ERRORS`, `gpusignal_device_events_total`
+	for _, test := range []struct {
+		name   string
+		change func(*node.DeviceState)
+		want   bool
+	}{
+		{"read", func(*node.DeviceState) {}, true},
+		{"down since", func(d *node.DeviceState) { d.Down = "lost" }, true},
+		{"never read", func(d *node.DeviceState) { d.At = time.Time{} }, false},
+		{"not listened to", func(d *node.DeviceState) { d.Lacks = lacking(node.FeatureEvents) }, false},
+	} {
+		d := freshH200()
+		test.change(&d)
+		there := make(map[string]bool)
+		for name := range seriesOf(t, everythingOf(&node.Snapshot{At: at, Devices: []node.DeviceState{d}})) {
+			there[name[:strings.IndexByte(name+"{", '{')]] = true
+		}
+		if there[errors] != test.want || there[events] != test.want {
+			t.Errorf("%s: errors %v, events %v, want %v", test.name, there[errors], there[events], test.want)
+		}
+	}
+}
+
+// A booking that ended after the snapshot was asked for has age 0, not less.
+func TestAgesAreNeverNegative(t *testing.T) {
+	s := &node.Snapshot{At: at, Devices: []node.DeviceState{healthyH100()}, Totals: []node.Total{{Device: "GPU-0", Booked: at.Add(time.Millisecond)}}}
+	s.Devices[0].At = at.Add(time.Millisecond)
+	expect(t, seriesOf(t, collectorOf(s)), map[string]string{
+		`gpusignal_device_booking_age_seconds{gpu="0",gpu_uuid="GPU-0"}`: "0",
+		`gpusignal_device_reading_age_seconds{gpu="0",gpu_uuid="GPU-0"}`: "0",
+	})
 }
 
 // Without the flags their families are not there, and what is there of the others is less.

@@ -34,6 +34,8 @@ func podID(namespace, name string) node.PodID {
 func full() *node.Snapshot {
 	llm, next, vision, batch := podID("chat", "llm-0"), podID("chat", "llm-1"), podID("vision", "resnet-7d9"), podID("vision", "batch-x")
 	s := &node.Snapshot{At: at}
+	s.Calls[node.FeatureMemory] = node.CallStats{Count: 180_000, Sum: 2 * time.Second, Max: 9 * time.Millisecond}
+	s.Calls[node.FeatureFields] = node.CallStats{Count: 18_000, Sum: 10 * time.Second, Max: 4 * time.Millisecond}
 	for i := range 4 {
 		s.Devices = append(s.Devices, board(i))
 	}
@@ -45,7 +47,7 @@ func full() *node.Snapshot {
 	for i := range s.Devices {
 		s.Totals = append(s.Totals, node.Total{
 			Device: s.Devices[i].Device.ID, Booked: ago(500 * time.Millisecond), Busy: 100 * time.Second, Observed: 200 * time.Second,
-			Energy: 40_000_000, UnownedBusy: 25 * time.Second, UnownedObserved: 50 * time.Second, UnownedEnergy: 10_000_000,
+			Energy: 40_000_000, EnergyKnown: true, UnownedBusy: 25 * time.Second, UnownedObserved: 50 * time.Second, UnownedEnergy: 10_000_000,
 		})
 	}
 	s.Accounts = []node.Account{
@@ -93,7 +95,7 @@ func board(i int) node.DeviceState {
 		},
 		At: ago(100 * time.Millisecond), Utilization: node.Some(0.5), UtilizationPeak: node.Some(0.97), MemoryPeak: node.Some(uint64(120 << 30)),
 		Last: node.Reading{
-			At: ago(100 * time.Millisecond), Memory: node.Some(node.Memory{Total: 141 << 30, Reserved: 600 << 20, Used: 100 << 30}),
+			At: ago(100 * time.Millisecond), Memory: node.Some(node.Memory{Total: 141 << 30, Reserved: node.Some[uint64](600 << 20), Used: 100 << 30}),
 			Utilization: node.Some(0.6), MemoryUtilization: node.Some(0.31), Power: node.Some(412.5), PowerLimit: node.Some(700.0),
 			Energy: node.Some(int64(9e12)), Temperature: node.Some(61.0), MemoryTemperature: node.Some(70.0), Processes: node.Some(make([]node.Process, 2)),
 			Counters: rawCounters(), Status: status(),
@@ -107,8 +109,6 @@ func board(i int) node.DeviceState {
 	for u := range d.Activity {
 		d.Activity[u] = node.Some(0.1 * float64(u+1))
 	}
-	d.Calls[node.FeatureMemory] = node.CallStats{Count: 36000, Sum: 400 * time.Millisecond, Max: 9 * time.Millisecond}
-	d.Calls[node.FeatureFields] = node.CallStats{Count: 3600, Sum: 2 * time.Second, Max: time.Duration(i+1) * time.Millisecond}
 	return d
 }
 

@@ -163,7 +163,8 @@ For who looks into a fault: these families, and more values of ` + "`unit`, `rea
 The default set of dcgm-exporter, under its names, units and labels, as far as NVML gives it: so that dashboards and
 autoscalers that were written for it go on after a swap. There is exactly one series for each device and owner: a device that
 nobody holds has one without ` + "`namespace`, `pod` and `container`" + `, one that several containers hold has one for each of them, and none
-without. ` + "`GPU_I_PROFILE` and `GPU_I_ID`" + ` are there on MIG instances only. A GPU before Hopper has no ` + "`DCGM_FI_PROF_*`" + `, and a GPU in
+without. ` + "`GPU_I_PROFILE` and `GPU_I_ID`" + ` are there on MIG instances only, and ` + "`GPU_CI_ID`" + ` where a GPU instance has several
+compute instances. A GPU before Hopper has no ` + "`DCGM_FI_PROF_*`" + `, and a GPU in
 MIG mode no utilisation. Where Prometheus scrapes without ` + "`honor_labels`, `pod` and `namespace` become `exported_pod` and `exported_namespace`" + `,
 as with dcgm-exporter. Dashboards of versions before May 2026 ask for ` + "`Hostname`" + `: add it by relabelling ` + "`hostname`" + `.
 

@@ -9,7 +9,7 @@ import (
 )
 
 // maxLabels is the most labels that a series has.
-const maxLabels = 14
+const maxLabels = 15
 
 // labelNames are the names of one label set, in the order in which their values are given.
 type labelNames struct {

@@ -219,3 +219,55 @@ func TestDefaultSetOfDCGMIsServed(t *testing.T) {
 		t.Errorf("%s is served and is not in the default set", name)
 	}
 }
+
+// TestParityNamesWhatNeedsDetail holds the list of what is there with --collector.detail only to the code: the families, and of
+// the others the values of labels.
+func TestParityNamesWhatNeedsDetail(t *testing.T) {
+	_, section, _ := strings.Cut(document(t, "parity.md"), "## What needs `--collector.detail`")
+	section, _, _ = strings.Cut(section, "\n## ")
+	families := func(detail bool) map[string]map[string]bool {
+		out := make(map[string]map[string]bool)
+		gathered, err := collectorWith(full(), Config{Detail: detail}).Metrics().Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, family := range gathered {
+			labels := make(map[string]bool)
+			for _, m := range family.Metric {
+				for name, value := range labelsOf(m) {
+					if name == "unit" || name == "reason" || name == "clock" {
+						labels[value] = true
+					}
+				}
+			}
+			out[family.GetName()] = labels
+		}
+		return out
+	}
+	standard, more := families(false), families(true)
+	want := make(map[string]bool)
+	for name, labels := range more {
+		if standard[name] == nil {
+			want[name] = true
+			continue
+		}
+		for value := range labels {
+			if !standard[name][value] {
+				want[name], want[value] = true, true
+			}
+		}
+	}
+	want["gpusignal_device_events_total"] = true // its kinds stand at 0 from the start
+	said := make(map[string]bool)
+	for _, word := range regexp.MustCompile("`([a-z0-9_]+)`").FindAllStringSubmatch(section, -1) {
+		if word[1] != "unit" && word[1] != "reason" && word[1] != "clock" && !want[word[1]] {
+			t.Errorf("%s is said to need --collector.detail and does not", word[1])
+		}
+		said[word[1]] = true
+	}
+	for word := range want {
+		if !said[word] {
+			t.Errorf("%s needs --collector.detail, which is not said", word)
+		}
+	}
+}

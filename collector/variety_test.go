@@ -29,7 +29,7 @@ func boardOf(minor int, model string, total uint64) node.DeviceState {
 		},
 		At: ago(80 * time.Millisecond), Utilization: node.Some(0.5), UtilizationPeak: node.Some(1.0), MemoryPeak: node.Some(total / 2),
 		Last: node.Reading{
-			At: ago(80 * time.Millisecond), Memory: node.Some(node.Memory{Total: total, Reserved: total / 128, Used: total / 4}),
+			At: ago(80 * time.Millisecond), Memory: node.Some(node.Memory{Total: total, Reserved: node.Some(total / 128), Used: total / 4}),
 			Utilization: node.Some(0.57), MemoryUtilization: node.Some(0.31), Power: node.Some(60.5), PowerLimit: node.Some(70.0),
 			Energy: node.Some[int64](5_000_000_000), Temperature: node.Some(48.0),
 		},
@@ -40,13 +40,20 @@ func boardOf(minor int, model string, total uint64) node.DeviceState {
 // variety is a node with eight GPUs, each another: what is published of one says nothing of the next.
 func variety() *node.Snapshot {
 	s := &node.Snapshot{At: at}
+	s.Calls[node.FeatureMemory] = node.CallStats{Count: 600, Sum: 9 * time.Second, Max: 240 * time.Millisecond}
 	parent, instances := dividedA100()
 	s.Devices = append(s.Devices, healthyH100(), parent)
 	s.Devices = append(s.Devices, instances...)
 	s.Devices = append(s.Devices, oldT4(), lostH100(), slowedL40S(), grace(), guest(), freshH200())
 	s.Totals = []node.Total{
-		{Device: "GPU-0", Booked: ago(time.Second), Busy: 250 * time.Second, Observed: 599 * time.Second, Energy: 90_000_000, UnownedBusy: 50 * time.Second},
-		{Device: "GPU-3", Booked: ago(time.Minute), Busy: 99 * time.Second, Observed: 100 * time.Second},
+		{Device: "GPU-0", Booked: ago(time.Second), Busy: 250 * time.Second, Observed: 599 * time.Second, Energy: 90_000_000, EnergyKnown: true, UnownedBusy: 50 * time.Second},
+		{Device: "GPU-1", Booked: ago(time.Second), Energy: 30_000_000, EnergyKnown: true}, // divided: its energy alone
+		{Device: "GPU-2", Booked: ago(time.Second), Observed: 599 * time.Second, Energy: 9_000_000, EnergyKnown: true, UnownedObserved: 599 * time.Second},
+		{Device: "GPU-3", Booked: ago(time.Minute), Busy: 99 * time.Second, Observed: 100 * time.Second, EnergyKnown: true},
+		{Device: "GPU-4", Booked: ago(time.Second), Busy: 2 * time.Second, Observed: 2 * time.Second, Energy: 2_000_000, EnergyKnown: true},
+		{Device: "GPU-6", Booked: ago(time.Second), Busy: 30 * time.Second, Observed: 60 * time.Second, UnownedBusy: 30 * time.Second, UnownedObserved: 60 * time.Second},
+		{Device: "MIG-a", Booked: ago(time.Second)},
+		{Device: "MIG-b", Booked: ago(time.Second)},
 	}
 	llm, train := podID("chat", "llm-0"), podID("research", "train-1")
 	s.Claims = []node.Claim{
@@ -62,7 +69,7 @@ func variety() *node.Snapshot {
 	own.Utilization, own.Memory = node.Some(0.25), node.Some(uint64(7*gib))
 	other := account(train, "GPU-0", node.ByProcess, 0, 599, 0)
 	other.Utilization, other.Memory = node.Some(0.0), node.Some(uint64(gib))
-	s.Accounts = []node.Account{own, other, account(train, "GPU-4", node.Split, 1, 1, 1), account(llm, "GPU-4", node.Split, 1, 1, 1)}
+	s.Accounts = []node.Account{own, other, account(train, "GPU-4", node.Split, 1, 1, 1), account(llm, "GPU-4", node.Split, 1, 1, 1), account(llm, "MIG-a", node.Exclusive, 0, 0, 0)}
 	return s
 }
 
@@ -138,7 +145,6 @@ func lostH100() node.DeviceState {
 func slowedL40S() node.DeviceState {
 	d := boardOf(4, "NVIDIA L40S", 48*gib)
 	d.Busy, d.Slowed, d.Missed, d.Took = node.Some(0.0048), 4, 31, 28*time.Millisecond
-	d.Calls[node.FeatureMemory] = node.CallStats{Count: 600, Sum: 9 * time.Second, Max: 240 * time.Millisecond}
 	d.Lacks = lacking(node.FeatureActivity, node.FeatureNVLink, node.FeatureRetiredPages)
 	return d
 }
@@ -156,6 +162,7 @@ func guest() node.DeviceState {
 	d := boardOf(6, "GRID A100-10C", 10*gib)
 	none := node.Opt[float64]{}
 	d.Last.Power, d.Last.PowerLimit, d.Last.Temperature, d.Last.Energy = none, none, none, node.Opt[int64]{}
+	d.Last.Memory.Value.Reserved = node.Opt[uint64]{} // its driver is older than 510
 	d.Lacks = lacking(node.FeatureRing, node.FeatureActivity, node.FeaturePower, node.FeaturePowerLimit, node.FeatureEnergy, node.FeatureTemperature,
 		node.FeatureMemoryTemperature, node.FeatureThrottling, node.FeaturePCIe, node.FeatureNVLink, node.FeatureClocks, node.FeatureFan,
 		node.FeatureECC, node.FeatureRemappedRows, node.FeatureRetiredPages, node.FeaturePCIeLink, node.FeatureEvents)

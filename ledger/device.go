@@ -29,6 +29,7 @@ func (d *device) book(use node.Use) {
 	d.total.Busy += time.Duration(n[busy])
 	d.total.Observed += time.Duration(n[observed])
 	d.total.Energy += n[energy]
+	d.total.EnergyKnown = d.total.EnergyKnown || use.EnergyKnown
 	d.total.Booked = use.To
 	if use.Divided {
 		return

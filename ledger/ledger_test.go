@@ -139,6 +139,28 @@ func TestDividedBoard(t *testing.T) {
 	}
 }
 
+// What was told late, after intervals that lacked it, is nobody's when the device changed hands meanwhile.
+func TestLateUseOfAnotherOwner(t *testing.T) {
+	l := newLedger()
+	a, b := container("u1", "a", "main"), container("u2", "b", "main")
+	l.SetClaims(second(0), []node.Claim{claim(a, gpu0, 1)})
+	for n := 1; n < 30; n++ {
+		if n == 15 {
+			l.SetClaims(second(15), []node.Claim{claim(b, gpu0, 1)})
+		}
+		l.Book(node.Use{Device: gpu0, From: second(float64(n - 1)), To: second(float64(n))})
+	}
+	l.Book(node.Use{Device: gpu0, From: second(0), To: second(30), Busy: time.Second, Observed: 30 * time.Second, Energy: 7})
+	for _, acc := range l.Accounts(second(30)) {
+		if acc.Busy != 0 || acc.Observed != 0 || acc.Energy != 0 {
+			t.Errorf("the account of %q has %v of %v, and energy %d", acc.Container.Pod.Name, acc.Busy, acc.Observed, acc.Energy)
+		}
+	}
+	if got := l.Totals(second(30))[0]; got.UnownedBusy != time.Second || got.UnownedObserved != 30*time.Second || got.UnownedEnergy != 7 {
+		t.Errorf("unowned: %+v", got)
+	}
+}
+
 func TestSplit(t *testing.T) {
 	l := newLedger()
 	// Two containers of one pod are two owners all the same.
@@ -212,5 +234,16 @@ func TestNegativeUseIsNothing(t *testing.T) {
 	want := []node.Total{{Device: gpu0, Booked: second(1)}}
 	if diff := cmp.Diff(want, l.Totals(second(1))); diff != "" {
 		t.Errorf("total (-want +got):\n%s", diff)
+	}
+}
+
+// Energy that was read once stays known: an interval without a reading of it takes nothing back.
+func TestEnergyStaysKnown(t *testing.T) {
+	l := New(Config{})
+	for n, known := range []bool{false, true, false} {
+		l.Book(node.Use{Device: gpu0, From: second(float64(n)), To: second(float64(n + 1)), EnergyKnown: known})
+		if got, want := l.Totals(second(float64(n + 1)))[0].EnergyKnown, n > 0; got != want {
+			t.Errorf("after interval %d: energy known %v, want %v", n, got, want)
+		}
 	}
 }

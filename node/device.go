@@ -55,8 +55,12 @@ func (d Device) Label() string {
 	return label
 }
 
-// Memory of a device in bytes. Used does not include Reserved.
-type Memory struct{ Total, Reserved, Used uint64 }
+// Memory of a device in bytes. Used does not include Reserved, save where that is not Known: drivers before 510 count what they
+// keep for themselves as used, and do not tell how much it is.
+type Memory struct {
+	Total, Used uint64
+	Reserved    Opt[uint64]
+}
 
 // Process is one process on a device.
 type Process struct {
@@ -93,9 +97,8 @@ type DeviceState struct {
 	Refresh Opt[time.Duration]
 	// Lacks are the features that the device has been asked for and cannot tell.
 	Lacks Features
-	// Calls sums up the calls of the driver by feature. Busy is the share of wall time that they took lately, and Slowed the
-	// factor by which the device is read less often than asked, because they took too much: 1 for not at all.
-	Calls  [FeatureCount]CallStats
+	// Busy is the share of wall time that calls of the driver took lately, and Slowed the factor by which the device is read less
+	// often than asked, because they took too much: 1 for not at all.
 	Busy   Opt[float64]
 	Slowed float64
 	// Reads counts the readings tried, and Failures those of them that failed; Missed counts ticks that the device did

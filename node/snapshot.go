@@ -21,8 +21,10 @@ type SourceHealth struct {
 
 // Snapshot is the node at one instant. It is put together when someone asks and never changed after.
 type Snapshot struct {
-	At       time.Time
-	Devices  []DeviceState
+	At      time.Time
+	Devices []DeviceState
+	// Calls of the driver by feature, over every device that was ever there.
+	Calls    [FeatureCount]CallStats
 	Totals   []Total
 	Accounts []Account
 	Claims   []Claim
@@ -36,6 +38,8 @@ type Snapshot struct {
 // changes any more. A nil function is a source that this node does not have.
 type Sources struct {
 	Devices func(at time.Time) []DeviceState
+	// Calls sums up the calls of the driver, so that they never go back.
+	Calls func() [FeatureCount]CallStats
 	// Use reads totals and accounts at one instant, so that they add up.
 	Use     func(at time.Time) ([]Total, []Account)
 	Claims  func(at time.Time) ([]Claim, []Unmapped)
@@ -43,7 +47,8 @@ type Sources struct {
 	Servers func(at time.Time) []Server
 	Health  []func(at time.Time) []SourceHealth
 
-	// DeviceGrace is how long a device reading lives without a successor: three slow intervals, at least 5 s.
+	// DeviceGrace is how long a device reading lives without a successor: three slow intervals, at least
+	// 12 s, because a loaded driver is read less often.
 	DeviceGrace time.Duration
 	// ServerGrace is how long a server's last page lives: 60 s.
 	ServerGrace time.Duration
@@ -57,6 +62,9 @@ func (s *Sources) Snapshot(at time.Time) *Snapshot {
 		for i := range snap.Devices {
 			snap.Devices[i] = freshDevice(snap.Devices[i], at, s.DeviceGrace)
 		}
+	}
+	if s.Calls != nil {
+		snap.Calls = s.Calls()
 	}
 	if s.Use != nil {
 		totals, accounts := s.Use(at)

@@ -4,13 +4,15 @@ import "time"
 
 // Use is what one device did in one interval. It is booked once and never corrected.
 type Use struct {
-	Device   DeviceID
+	Device DeviceID
+	// From is the end of the interval before, or earlier, where some of what is in this one began earlier and was told late.
 	From, To time.Time
 	// Busy is the time in which a kernel ran, and Observed the time that readings cover. A driver's ring lags behind the clock,
 	// so some of it may be of shortly before From; no time is in two intervals.
 	Busy, Observed time.Duration
-	// Energy in microjoules.
-	Energy int64
+	// Energy in microjoules. EnergyKnown says that the driver's counter of it was ever read: without it there is no energy, not 0.
+	Energy      int64
+	EnergyKnown bool
 	// Peak is the greatest single utilisation reading in the interval, 0–1.
 	Peak Opt[float64]
 	// Memory is the newest reading of bytes in use.
@@ -52,13 +54,16 @@ type Account struct {
 }
 
 // Total is what one device did, and how much of it no container owned. At every instant the total is the sum of its
-// accounts, open and closed, and of what nobody owned; only the use of a divided board is in its total alone.
+// accounts, open and closed, and of what nobody owned; only the use of a divided board is in its total alone. Where Observed is 0
+// no reading ever covered the device: Busy is not known, neither of the total nor of its accounts.
 type Total struct {
 	Device DeviceID
 	// Booked is the end of the last interval in it.
 	Booked         time.Time
 	Busy, Observed time.Duration
 	Energy         int64
+	// EnergyKnown says that energy was ever read; without it Energy is not known, neither of the total nor of its accounts.
+	EnergyKnown bool
 	// UnownedBusy, UnownedObserved and UnownedEnergy are the part without an owner.
 	UnownedBusy, UnownedObserved time.Duration
 	UnownedEnergy                int64

@@ -31,11 +31,11 @@ func TestActivity(t *testing.T) {
 	take(5, node.Activity{}) // No time.
 
 	s := d.state()
-	if got := s.Totals.ActivityObserved; got != node.Some(4*time.Second) {
-		t.Errorf("observed %v, want 4s", got)
+	if got := s.Totals.ActivityObserved; got != node.Some(3*time.Second) {
+		t.Errorf("observed %v, want 3s: what lacks a unit is not counted", got)
 	}
-	if got := s.Totals.Active[node.UnitGraphics]; got != node.Some(2750*time.Millisecond) {
-		t.Errorf("graphics active for %v, want 2.75s", got)
+	if got := s.Totals.Active[node.UnitGraphics]; got != node.Some(1750*time.Millisecond) {
+		t.Errorf("graphics active for %v, want 1.75s", got)
 	}
 	if got := s.Totals.Active[node.UnitTensor]; got != node.Some(2*time.Second/3) {
 		t.Errorf("tensor active for %v, want 0.67s", got)
@@ -119,4 +119,40 @@ func TestInstanceUse(t *testing.T) {
 			t.Errorf("state: utilisation %v, last %v, driver time %v", s.Utilization, s.Last.Utilization, s.Busy)
 		}
 	})
+}
+
+// A span that lacks a unit counts for none, so that active and observed time are of the same time; a unit that is told of no more
+// holds the others up for a while only, and is not known then.
+func TestActivityOfUnitsThatFail(t *testing.T) {
+	a := activity{span: 3 * time.Second}
+	told := func(n int, units ...node.Unit) (observed, graphics, tensor node.Opt[time.Duration]) {
+		r := node.Activity{Span: time.Second}
+		for _, u := range units {
+			r.Units[u] = node.Some(0.5)
+		}
+		a.take(epoch.Add(time.Duration(n)*time.Second), &r)
+		var out node.DeviceState
+		a.enter(&out, true)
+		return out.Totals.ActivityObserved, out.Totals.Active[node.UnitGraphics], out.Totals.Active[node.UnitTensor]
+	}
+	const half = time.Second / 2
+	none := node.Opt[time.Duration]{}
+	if observed, graphics, tensor := told(0); observed != none || graphics != none || tensor != none {
+		t.Errorf("no unit: observed %v, graphics %v, tensor %v", observed, graphics, tensor)
+	}
+	for n := 1; n <= 20; n++ {
+		units := []node.Unit{node.UnitGraphics, node.UnitTensor}
+		counted, known := min(n, 4), true
+		if n >= 5 { // From now on it fails, for ten spans without a count, and then the others go on.
+			units = units[:1]
+			counted, known = 4+max(0, n-14), n < 14
+		}
+		observed, graphics, tensor := told(n, units...)
+		if observed.Value != 2*graphics.Value || observed.Value != time.Duration(counted)*time.Second {
+			t.Errorf("span %d: observed %v, graphics %v, want %d s and half of it", n, observed, graphics, counted)
+		}
+		if tensor.Known != known || known && tensor.Value != time.Duration(counted)*half {
+			t.Errorf("span %d: tensor %v, want known %v and half of %d s", n, tensor, known, counted)
+		}
+	}
 }

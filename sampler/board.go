@@ -112,13 +112,15 @@ func (b *board) read(ctx context.Context, t target, a ask) bool {
 	}
 	b.spend(end, cost(r.Calls, a, took))
 	if err != nil {
-		b.failed(t, err, took)
+		b.failed(t, err, r.Calls, took)
 		return true
 	}
-	if t.down() != "" {
+	was := t.down()
+	use, booked := t.took(&r, a, took)
+	if was != "" && t.down() == "" {
 		b.log.Info("Device is read again", "device", t.info.ID)
 	}
-	if use, booked := t.took(&r, a, took); booked {
+	if booked {
 		use.Device, use.Divided = t.info.ID, t.divided
 		b.sampler.book(use)
 	}
@@ -126,7 +128,7 @@ func (b *board) read(ctx context.Context, t target, a ask) bool {
 }
 
 // failed takes note of a reading that failed.
-func (b *board) failed(t target, err error, took time.Duration) {
+func (b *board) failed(t target, err error, made []node.Call, took time.Duration) {
 	if errors.Is(err, node.ErrDriverMismatch) {
 		b.sampler.end(err)
 	}
@@ -134,7 +136,7 @@ func (b *board) failed(t target, err error, took time.Duration) {
 	if t.down() != why {
 		b.log.Warn("Device cannot be read", "device", t.info.ID, "reason", why, "err", err)
 	}
-	t.failed(why, took)
+	t.failed(why, made, took)
 }
 
 // spend puts down what a reading spent in the driver, and follows the budget where it changes the pace.

@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	// driverShare is the most of wall time that calls for one board may take.
+	// driverShare is the share of wall time above which the calls for one board are put off.
 	driverShare = 0.005
 	// budgetSlots of a second each are what the share is told over.
 	budgetSlots = 10
@@ -20,7 +20,8 @@ const (
 
 // budget keeps the time that the calls of a board take, and puts readings off when it is too much: by twice as long, and
 // twice again, whichever of live and slow readings takes more of it. Below half of what it may take it returns, the slow ones
-// first: pods are booked by them.
+// first: pods are booked by them. It is an aim and not a bound: readings are put off so far and no further, slow ones to slowest
+// at most, so the share of a driver that takes long for them stays above driverShare, and is told as it is.
 type budget struct {
 	limit int // of the slow factor
 

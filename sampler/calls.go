@@ -21,6 +21,22 @@ func (c *calls) add(made []node.Call) {
 	}
 }
 
+// Calls sums up the calls of the driver by feature, over every device that was ever there: the sums never go back.
+func (s *Sampler) Calls() [node.FeatureCount]node.CallStats {
+	var sum [node.FeatureCount]node.CallStats
+	for _, d := range s.view.Load().ever {
+		d.mu.Lock()
+		made := d.calls
+		d.mu.Unlock()
+		for f, c := range made {
+			sum[f].Count += c.Count
+			sum[f].Sum += c.Sum
+			sum[f].Max = max(sum[f].Max, c.Max)
+		}
+	}
+	return sum
+}
+
 // spent is the time that a reading took in the driver: for what is read live, and for all else.
 type spent struct{ live, slow time.Duration }
 

@@ -57,28 +57,33 @@ func (d *device) resting() bool {
 	return d.down() == downLost || d.down() == downReset || d.failing >= restAfter
 }
 
-// failed takes note of a reading that failed.
-func (d *device) failed(why string, took time.Duration) {
+// failed takes note of a reading that failed, and of the calls that it made all the same.
+func (d *device) failed(why string, made []node.Call, took time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.failing++
 	d.now.Reads++
 	d.now.Failures++
+	d.calls.add(made)
 	d.now.Down, d.now.Took = why, took
 }
 
-// took takes note of a reading that worked, and returns the interval of use that ends with it where one is due.
+// took takes note of a reading that worked, and returns the interval of use that ends with it where one is due. One for which
+// there was nothing to call says neither that the device answers nor that it does not.
 func (d *device) took(r *node.Reading, a ask, took time.Duration) (use node.Use, booked bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.now.Reads++
+	d.now.Lacks, d.now.Last.Lacks = r.Lacks, r.Lacks
+	d.calls.add(r.Calls)
+	if empty(r) {
+		return node.Use{}, false
+	}
 	if afresh(d.now.Down) {
 		d.totals.restart()
 	}
 	d.failing, d.grace = 0, a.grace
-	d.now.Reads++
 	d.now.Down, d.now.Took, d.now.At, d.now.Last.At = "", took, r.At, r.At
-	d.now.Lacks, d.now.Last.Lacks = r.Lacks, r.Lacks
-	d.calls.add(r.Calls)
 	d.interval.begin(r.At)
 	d.memory(r, a)
 	d.utilization(r, a)
@@ -142,25 +147,27 @@ func (d *device) utilization(r *node.Reading, a ask) {
 // slow enters what is read slowly.
 func (d *device) slow(r *node.Reading, a ask) {
 	last := &d.now.Last
+	d.totals.link = max(d.totals.link, linkRate(&r.Status)) // An idle link is slower for a while.
+	// Before the counters, which leave out what was measured.
+	if r.Activity.Known && r.Activity.Value.Span > 0 {
+		last.Activity, d.activityAt = r.Activity, r.At
+		d.activity.take(r.At, &r.Activity.Value)
+		d.totals.measure(r.At, &r.Activity.Value)
+		if u, ok := ratio(r.Activity.Value.Units[node.UnitGraphics]); ok && d.instance {
+			d.levels.Add(r.At.Add(-r.Activity.Value.Span), r.At, u)
+			last.Utilization, d.utilizationAt = node.Some(u), r.At
+		}
+	}
 	if knowsCounters(r) {
 		last.Power, last.PowerLimit, last.Energy = r.Power, r.PowerLimit, r.Energy
 		last.Temperature, last.MemoryTemperature, last.Counters = r.Temperature, r.MemoryTemperature, r.Counters
 		d.slowAt = r.At
-		d.totals.count(&r.Counters, d.interval.meter(r.Energy))
+		d.totals.count(r.At, &r.Counters, d.interval.meter(r.At, r.Energy), a.grace)
 	}
 	if r.Ring.Known {
 		last.Ring, d.ringAt = r.Ring, r.At
 		d.totals.ringSamples += uint64(max(r.Ring.Value.Samples, 0))
 		d.refresh.ring(r.Ring.Value.Spacing)
-	}
-	if r.Activity.Known && r.Activity.Value.Span > 0 {
-		last.Activity, d.activityAt = r.Activity, r.At
-		d.activity.take(r.At, &r.Activity.Value)
-		d.totals.measure(&r.Activity.Value)
-		if u, ok := ratio(r.Activity.Value.Units[node.UnitGraphics]); ok && d.instance {
-			d.levels.Add(r.At.Add(-r.Activity.Value.Span), r.At, u)
-			last.Utilization, d.utilizationAt = node.Some(u), r.At
-		}
 	}
 	if a.want&node.WantStatus != 0 && r.Status.Known {
 		last.Status, d.statusAt = r.Status, r.At
@@ -187,6 +194,12 @@ func ratio(v node.Opt[float64]) (float64, bool) {
 		return 0, false
 	}
 	return min(max(v.Value, 0), 1), true
+}
+
+// empty says that a reading made no call and tells nothing: all that was wanted is lacking.
+func empty(r *node.Reading) bool {
+	return len(r.Calls) == 0 && !r.Memory.Known && !r.Utilization.Known && !r.Ring.Known && !r.Activity.Known && !r.Status.Known &&
+		!r.Processes.Known && !knowsCounters(r)
 }
 
 // knowsCounters says that any of a reading's counters is known.

@@ -1,7 +1,9 @@
 package sampler
 
 import (
+	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -109,11 +111,12 @@ func TestCalls(t *testing.T) {
 	lacks := node.Features(0).With(node.FeatureFan)
 	take(0, node.Call{Feature: node.FeatureMemory, Took: 5}, node.Call{Feature: node.FeatureRing, Took: 900})
 	take(lacks, node.Call{Feature: node.FeatureMemory, Took: 3}, node.Call{Feature: node.FeatureMemory, Took: 7}, node.Call{Feature: 200, Took: 1})
+	d.failed(downError, append(made[:0], node.Call{Feature: node.FeatureRing, Took: 100}), 0) // A reading that fails makes calls too.
 	s := d.state()
-	var want [node.FeatureCount]node.CallStats
+	var want calls
 	want[node.FeatureMemory] = node.CallStats{Count: 3, Sum: 15, Max: 7}
-	want[node.FeatureRing] = node.CallStats{Count: 1, Sum: 900, Max: 900}
-	if diff := cmp.Diff(want, s.Calls); diff != "" {
+	want[node.FeatureRing] = node.CallStats{Count: 2, Sum: 1000, Max: 900}
+	if diff := cmp.Diff(want, d.calls); diff != "" {
 		t.Errorf("calls (-want +got):\n%s", diff)
 	}
 	if s.Lacks != lacks {
@@ -164,4 +167,27 @@ func TestStateWhileReading(t *testing.T) {
 		before = s.Reads
 	}
 	wg.Wait()
+}
+
+// A device that lacks all that is read live, and fails with the rest, is down: a reading without a call is no answer.
+func TestEmptyReadingIsNoAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log lines
+		r := start(t, &fake{read: func(_ node.DeviceID, want node.Want) (node.Reading, error) {
+			if want&node.WantCounters != 0 {
+				return node.Reading{}, errors.New("timeout")
+			}
+			return node.Reading{At: time.Now()}, nil
+		}}, func(c *Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+		pass(10*time.Second + 50*time.Millisecond)
+		if s := r.state(t, gpu0); s.Down != downError || !s.At.IsZero() {
+			t.Errorf("down %q, last good reading at %v, want error and none", s.Down, s.At)
+		}
+		if again, fails := log.count("read again"), log.count("cannot be read"); again != 0 || fails != 1 {
+			t.Errorf("the log says %d times that it is read again and %d that it is not, want 0 and 1", again, fails)
+		}
+		if len(r.booked(gpu0)) != 0 {
+			t.Error("booked a device that tells nothing")
+		}
+	})
 }

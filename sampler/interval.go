@@ -13,8 +13,10 @@ type interval struct {
 	energy int64
 	peak   node.Opt[float64]
 	by     []node.Process
-	// metered is the driver's energy counter as it was last read.
-	metered node.Opt[int64]
+	// metered is the driver's energy counter as it was last read, at the instant meteredAt; unmetered is where the energy of
+	// the interval begins, zero where it holds none.
+	metered              node.Opt[int64]
+	meteredAt, unmetered time.Time
 }
 
 // begin sets where the first interval starts.
@@ -32,36 +34,53 @@ func (i *interval) top(utilization float64) {
 	}
 }
 
-// meter adds what the energy counter gained, and says whether it was reset. A counter that went back was, by a reload of the
-// driver: what it lost is not known, and it counts on from where it is.
-func (i *interval) meter(total node.Opt[int64]) (reset bool) {
+// meter adds what the energy counter gained until an instant, and says whether it was reset. A counter that went back was, by a
+// reload of the driver: what it lost is not known, and it counts on from where it is.
+func (i *interval) meter(at time.Time, total node.Opt[int64]) (reset bool) {
 	if !total.Known {
 		return false
 	}
 	if i.metered.Known {
 		reset = total.Value < i.metered.Value
 		i.energy += max(0, total.Value-i.metered.Value)
+		if i.unmetered.IsZero() {
+			i.unmetered = i.meteredAt
+		}
 	}
-	i.metered = total
+	i.metered, i.meteredAt = total, at
 	return reset
 }
 
 // book ends the interval and begins the next. An interval without length is not booked. A peak waits for the time that it
-// was seen in.
+// was seen in. What was told late is in an interval that begins with it, not where the last one ended: in the meantime the
+// device may have changed hands.
 func (i *interval) book(at time.Time, p portion, memory node.Opt[node.Memory]) (node.Use, bool) {
 	if !at.After(i.from) {
 		return node.Use{}, false
 	}
 	use := node.Use{
-		From: i.from, To: at,
+		From: i.began(at, p.observed), To: at,
 		Busy: p.busy, Observed: p.observed,
-		Energy: i.energy,
+		Energy: i.energy, EnergyKnown: i.metered.Known,
 		Memory: node.Opt[uint64]{Value: memory.Value.Used, Known: memory.Known},
 		By:     i.by,
 	}
 	if p.observed > 0 {
 		use.Peak, i.peak = i.peak, node.Opt[float64]{}
 	}
-	i.from, i.energy, i.by = at, 0, nil
+	i.from, i.energy, i.by, i.unmetered = at, 0, nil, time.Time{}
 	return use, true
+}
+
+// began returns when what is booked at an instant began: energy when it was last metered, and observed time as long ago as it is
+// long.
+func (i *interval) began(at time.Time, observed time.Duration) time.Time {
+	from := i.from
+	if t := at.Add(-observed); t.Before(from) {
+		from = t
+	}
+	if t := i.unmetered; !t.IsZero() && t.Before(from) {
+		from = t
+	}
+	return from
 }

@@ -57,7 +57,7 @@ func (p *plan) due(at time.Time) ask {
 		live:  p.utilization.period,
 		gap:   max(time.Second, 3*p.utilization.period),
 		wait:  max(longestStep, p.counters.period) * 3 / 2,
-		grace: graceOf(p.counters.period),
+		grace: graceOf(max(p.counters.period, p.memory.period, p.utilization.period)),
 	}
 	if p.memory.due(at, slack) {
 		a.want |= node.WantMemory

@@ -98,3 +98,26 @@ func TestWants(t *testing.T) {
 		}
 	})
 }
+
+// What is read less often lives longer: else it would come and go.
+func TestGrace(t *testing.T) {
+	const ms = time.Millisecond
+	for name, test := range map[string]struct {
+		interval, slow time.Duration
+		live, late     int
+		want           time.Duration
+	}{
+		"as it comes":             {100 * ms, time.Second, 1, 1, 5 * time.Second},
+		"slow readings put off":   {100 * ms, time.Second, 1, 4, 12 * time.Second},
+		"live readings put off":   {400 * ms, time.Second, 16, 1, 19200 * ms},
+		"both put off, live more": {time.Second, time.Second, 16, 4, 48 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlan(test.interval, test.slow)
+			p.pace(test.live, test.late)
+			if got := p.due(epoch).grace; got != test.want {
+				t.Errorf("grace %v, want %v", got, test.want)
+			}
+		})
+	}
+}

@@ -3,6 +3,7 @@ package sampler
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -142,6 +143,7 @@ func (r *roll) follow(ctx context.Context, devices []node.Device) {
 		}
 		onBoard[b] = append(onBoard[b], t)
 	}
+	next.ever = slices.AppendSeq(make([]*device, 0, len(r.devices)), maps.Values(r.devices))
 	for _, b := range r.boards {
 		targets := onBoard[b]
 		b.targets.Store(&targets)

@@ -133,6 +133,7 @@ func (s *Sampler) clock(ctx context.Context) {
 type view struct {
 	devices []target // by minor number, each GPU before its instances
 	boards  []*board
+	ever    []*device // that were there at any time, in no order
 }
 
 // Devices returns the state of every enumerated device, by minor number. The caller may keep it.

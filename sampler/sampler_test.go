@@ -195,11 +195,13 @@ func TestFailingDeviceRests(t *testing.T) {
 		tries := 0
 		r := start(t, &fake{read: func(node.DeviceID, node.Want) (node.Reading, error) {
 			tries++
-			return node.Reading{}, errors.New("timeout")
+			return node.Reading{Calls: []node.Call{{Feature: node.FeatureMemory, Took: 1}}}, errors.New("timeout")
 		}})
 		pass(10*time.Second + 50*time.Millisecond)
 		if s := r.state(t, gpu0); s.Down != "error" || tries != 3+9 {
 			t.Errorf("down %q, %d tries, want error and 12", s.Down, tries)
+		} else if got := r.Calls()[node.FeatureMemory]; got.Count != 12 {
+			t.Errorf("%d calls told, want 12: those of a reading that fails are calls too", got.Count)
 		}
 		if len(r.booked(gpu0)) != 0 {
 			t.Error("booked a device that was never read")

@@ -21,7 +21,6 @@ func (d *device) state() node.DeviceState {
 	d.totals.enter(&out.Totals)
 	d.activity.enter(&out, out.Last.Activity.Known)
 	out.Refresh = d.refresh.period()
-	out.Calls = d.calls
 	return out
 }
 

@@ -12,10 +12,13 @@ type totals struct {
 	pcieTx, pcieRx, nvlinkTx, nvlinkRx traffic
 	replays                            tally
 	ringSamples                        uint64
+	// link is the most that the PCIe link was seen to carry, in bytes a second; 0 before it is known.
+	link float64
 }
 
-// count takes the driver's counters. Reset says that the driver began to count anew since the last time.
-func (t *totals) count(c *node.Counters, reset bool) {
+// count takes the driver's counters of an instant. Reset says that the driver began to count anew since the last time, and grace
+// is how long hardware counters may be silent.
+func (t *totals) count(at time.Time, c *node.Counters, reset bool, grace time.Duration) {
 	if reset {
 		t.restart()
 	}
@@ -24,26 +27,26 @@ func (t *totals) count(c *node.Counters, reset bool) {
 			t.throttled[i].add(node.Count{Value: uint64(d.Value), Bits: 64})
 		}
 	}
-	t.pcieTx.count(c.PCIeTx)
-	t.pcieRx.count(c.PCIeRx)
-	t.nvlinkTx.count(c.NVLinkTx)
-	t.nvlinkRx.count(c.NVLinkRx)
-	if c.PCIeReplays.Known {
-		t.replays.add(c.PCIeReplays.Value)
+	t.pcieTx.count(at, c.PCIeTx, t.link, grace)
+	t.pcieRx.count(at, c.PCIeRx, t.link, grace)
+	t.nvlinkTx.count(at, c.NVLinkTx, 0, grace)
+	t.nvlinkRx.count(at, c.NVLinkRx, 0, grace)
+	if r := c.PCIeReplays; r.Known {
+		t.replays.add(node.Count{Value: r.Value.Value, Bits: 64}) // Too few to wrap: one that went back was reset.
 	}
 }
 
-// measure takes the traffic that hardware counters saw.
-func (t *totals) measure(a *node.Activity) {
-	t.pcieTx.measure(a.PCIeTx)
-	t.pcieRx.measure(a.PCIeRx)
-	t.nvlinkTx.measure(a.NVLinkTx)
-	t.nvlinkRx.measure(a.NVLinkRx)
+// measure takes the traffic that hardware counters saw until an instant.
+func (t *totals) measure(at time.Time, a *node.Activity) {
+	t.pcieTx.measure(at, a.Span, a.PCIeTx)
+	t.pcieRx.measure(at, a.Span, a.PCIeRx)
+	t.nvlinkTx.measure(at, a.Span, a.NVLinkTx)
+	t.nvlinkRx.measure(at, a.Span, a.NVLinkRx)
 }
 
 // restart forgets where narrow counters stood: after a reset a value that is lower would look like a wrap.
 func (t *totals) restart() {
-	for _, c := range [...]*tally{&t.pcieTx.tally, &t.pcieRx.tally, &t.nvlinkTx.tally, &t.nvlinkRx.tally, &t.replays} {
+	for _, c := range [...]*tally{&t.pcieTx.tally, &t.pcieRx.tally, &t.nvlinkTx.tally, &t.nvlinkRx.tally} {
 		if c.last.Bits < 64 {
 			c.primed = false
 		}
@@ -88,29 +91,3 @@ func (t *tally) add(c node.Count) {
 }
 
 func (t *tally) told() node.Opt[uint64] { return node.Opt[uint64]{Value: t.total, Known: t.known} }
-
-// traffic is bytes that went over a link, by one of two sources and never by both: a counter of 64 bits where the driver has
-// one, else hardware counters, else a narrow counter, which a fast link wraps between two readings.
-type traffic struct {
-	tally
-	measured bool
-	rest     float64
-}
-
-func (t *traffic) count(c node.Opt[node.Count]) {
-	if !c.Known || t.measured {
-		return
-	}
-	t.add(c.Value)
-}
-
-func (t *traffic) measure(bytes node.Opt[float64]) {
-	if !bytes.Known || !(bytes.Value >= 0 && bytes.Value < 1<<62) || t.primed && t.last.Bits == 64 {
-		return
-	}
-	exact := bytes.Value + t.rest
-	whole := uint64(exact)
-	t.rest = exact - float64(whole)
-	t.total += whole
-	t.measured, t.known = true, true
-}

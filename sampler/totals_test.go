@@ -41,39 +41,6 @@ func TestTally(t *testing.T) {
 	}
 }
 
-// Of a link's two sources one counts, and what both tell of does not count twice.
-func TestTraffic(t *testing.T) {
-	type step struct {
-		count node.Opt[node.Count]
-		bytes node.Opt[float64]
-	}
-	wide := func(v uint64) node.Opt[node.Count] { return node.Some(node.Count{Value: v, Bits: 64}) }
-	narrow := func(v uint64) node.Opt[node.Count] { return node.Some(node.Count{Value: v, Bits: 32}) }
-	bytes := node.Some[float64]
-	for name, test := range map[string]struct {
-		steps []step
-		want  node.Opt[uint64]
-	}{
-		"neither":                        {[]step{{}, {}}, node.Opt[uint64]{}},
-		"a wide counter":                 {[]step{{count: wide(5)}, {count: wide(105), bytes: bytes(99)}}, node.Some[uint64](100)},
-		"a narrow counter alone":         {[]step{{count: narrow(5)}, {count: narrow(105)}}, node.Some[uint64](100)},
-		"measured, and a narrow counter": {[]step{{count: narrow(5)}, {narrow(105), bytes(99.5)}, {narrow(205), bytes(100.5)}}, node.Some[uint64](200)},
-		"measured alone":                 {[]step{{}, {bytes: bytes(0.6)}, {bytes: bytes(0.6)}}, node.Some[uint64](1)},
-		"no number":                      {[]step{{bytes: bytes(math.NaN())}, {bytes: bytes(math.Inf(1))}, {bytes: bytes(-1)}}, node.Opt[uint64]{}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var c traffic
-			for _, s := range test.steps {
-				c.measure(s.bytes) // In either order.
-				c.count(s.count)
-			}
-			if got := c.told(); got != test.want {
-				t.Errorf("total %v, want %v", got, test.want)
-			}
-		})
-	}
-}
-
 // reset of a driver makes narrow counters go back without a wrap; the energy counter, which never wraps, tells it.
 func TestResetIsNoWrap(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -91,10 +58,10 @@ func TestResetIsNoWrap(t *testing.T) {
 			d := newDevice(New(Config{}), false)
 			for i, v := range []uint64{1000, 1500, 600} {
 				if i == 2 && test.down != "" {
-					d.failed(test.down, 0)
+					d.failed(test.down, nil, 0)
 				}
 				d.took(&node.Reading{
-					At: epoch.Add(time.Duration(i) * time.Second), Energy: node.Some(test.energy[i]),
+					At: epoch.Add(time.Duration(i) * time.Second), Energy: node.Some(test.energy[i]), Status: lane(1),
 					Counters: node.Counters{PCIeTx: node.Some(node.Count{Value: v, Bits: 32})},
 				}, ask{slow: true, grace: 5 * time.Second}, 0)
 			}
@@ -126,5 +93,17 @@ func TestTotals(t *testing.T) {
 	want.Throttled[node.ThrottlePower], want.Throttled[node.ThrottlePowerBrake] = node.Some(2*time.Millisecond), node.Some[time.Duration](0)
 	if diff := cmp.Diff(want, d.state().Totals); diff != "" {
 		t.Errorf("totals (-want +got):\n%s", diff)
+	}
+}
+
+// Replays never wrap: a count that went back was reset.
+func TestReplaysAreReset(t *testing.T) {
+	var c totals
+	for i, v := range []uint64{40, 50, 3} {
+		replays := node.Some(node.Count{Value: v, Bits: 32})
+		c.count(epoch.Add(time.Duration(i)*time.Second), &node.Counters{PCIeReplays: replays}, false, 5*time.Second)
+	}
+	if got := c.replays.told(); got != node.Some[uint64](10) {
+		t.Errorf("replays %v, want 10", got)
 	}
 }

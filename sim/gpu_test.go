@@ -115,7 +115,7 @@ func TestReadingIsRenewedEveryTenthOfASecond(t *testing.T) {
 			t.Errorf("only processes were wanted: %+v", got)
 		}
 		g.remove(7)
-		if got := g.read(node.WantMemory).Memory; got != node.Some(node.Memory{Total: totalMemory, Reserved: reserved}) {
+		if got := g.read(node.WantMemory).Memory; got != node.Some(node.Memory{Total: totalMemory, Reserved: node.Some[uint64](reserved)}) {
 			t.Errorf("memory of an empty device: %+v", got)
 		}
 	})

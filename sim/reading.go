@@ -49,7 +49,7 @@ func (g *gpu) read(want node.Want) node.Reading {
 }
 
 func (g *gpu) readMemory(r *node.Reading) {
-	r.Memory = node.Some(node.Memory{Total: totalMemory, Reserved: reserved, Used: g.used()})
+	r.Memory = node.Some(node.Memory{Total: totalMemory, Reserved: node.Some[uint64](reserved), Used: g.used()})
 }
 
 func (g *gpu) readUtilization(r *node.Reading) {

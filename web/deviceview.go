@@ -49,12 +49,28 @@ type readingView struct {
 }
 
 type useView struct {
-	Busy            float64 `json:"busy_seconds"`
-	Observed        float64 `json:"observed_seconds"`
-	Energy          float64 `json:"energy_joules"`
-	UnownedBusy     float64 `json:"unowned_busy_seconds"`
-	UnownedObserved float64 `json:"unowned_observed_seconds"`
-	UnownedEnergy   float64 `json:"unowned_energy_joules"`
+	Busy            *float64 `json:"busy_seconds"`
+	Observed        *float64 `json:"observed_seconds"`
+	Energy          *float64 `json:"energy_joules"`
+	UnownedBusy     *float64 `json:"unowned_busy_seconds"`
+	UnownedObserved *float64 `json:"unowned_observed_seconds"`
+	UnownedEnergy   *float64 `json:"unowned_energy_joules"`
+}
+
+// timeOf is a time of a device's use, null where no reading ever covered it.
+func timeOf(total *node.Total, d time.Duration) *float64 {
+	if total == nil || total.Observed == 0 {
+		return nil
+	}
+	return new(d.Seconds())
+}
+
+// energyOf is a device's energy in joules, null where it was never read.
+func energyOf(total *node.Total, micro int64) *float64 {
+	if total == nil || !total.EnergyKnown {
+		return nil
+	}
+	return new(joules(micro))
 }
 
 func viewDevice(d node.DeviceState, total *node.Total) deviceView {
@@ -83,8 +99,8 @@ func viewDevice(d node.DeviceState, total *node.Total) deviceView {
 	}
 	if total != nil {
 		out.Use = &useView{
-			total.Busy.Seconds(), total.Observed.Seconds(), joules(total.Energy),
-			total.UnownedBusy.Seconds(), total.UnownedObserved.Seconds(), joules(total.UnownedEnergy),
+			timeOf(total, total.Busy), timeOf(total, total.Observed), energyOf(total, total.Energy),
+			timeOf(total, total.UnownedBusy), timeOf(total, total.UnownedObserved), energyOf(total, total.UnownedEnergy),
 		}
 	}
 	return out

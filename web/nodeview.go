@@ -29,9 +29,9 @@ type accountView struct {
 	Opened      *time.Time `json:"opened"`
 	Closed      *time.Time `json:"closed"`
 	Booked      *time.Time `json:"booked"`
-	Busy        float64    `json:"busy_seconds"`
-	Observed    float64    `json:"observed_seconds"`
-	Energy      float64    `json:"energy_joules"`
+	Busy        *float64   `json:"busy_seconds"`
+	Observed    *float64   `json:"observed_seconds"`
+	Energy      *float64   `json:"energy_joules"`
 	Utilization *float64   `json:"utilization_ratio"`
 	Memory      *uint64    `json:"memory_used_bytes"`
 }
@@ -88,7 +88,7 @@ func nodeView(s *node.Snapshot) snapshotView {
 	return snapshotView{
 		At:       s.At,
 		Devices:  each(s.Devices, func(d node.DeviceState) deviceView { return viewDevice(d, totals[d.Device.ID]) }),
-		Accounts: each(s.Accounts, viewAccount),
+		Accounts: each(s.Accounts, func(a node.Account) accountView { return viewAccount(a, totals[a.Device]) }),
 		Claims: each(s.Claims, func(c node.Claim) claimView {
 			return claimView{viewContainer(c.Container), string(c.Device), c.Weight}
 		}),
@@ -101,11 +101,11 @@ func nodeView(s *node.Snapshot) snapshotView {
 	}
 }
 
-func viewAccount(a node.Account) accountView {
+func viewAccount(a node.Account, total *node.Total) accountView {
 	out := accountView{
 		containerView: viewContainer(a.Container), Device: string(a.Device), Attribution: string(a.Attribution),
-		Opened: instant(a.Opened), Closed: instant(a.Closed), Booked: instant(a.Booked), Busy: a.Busy.Seconds(),
-		Observed: a.Observed.Seconds(), Energy: joules(a.Energy), Utilization: number(a.Utilization),
+		Opened: instant(a.Opened), Closed: instant(a.Closed), Booked: instant(a.Booked), Busy: timeOf(total, a.Busy),
+		Observed: timeOf(total, a.Observed), Energy: energyOf(total, a.Energy), Utilization: number(a.Utilization),
 	}
 	if a.Memory.Known {
 		out.Memory = new(a.Memory.Value)

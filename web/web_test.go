@@ -34,7 +34,7 @@ func busyNode() *node.Snapshot {
 	free.Device = node.Device{ID: "GPU-2", Minor: 1, Model: "NVIDIA H200"}
 	return &node.Snapshot{
 		At: at, Devices: []node.DeviceState{device, free},
-		Totals:   []node.Total{{Device: "GPU-1", Busy: 90 * time.Second, Observed: 100 * time.Second, Energy: 2_500_000}},
+		Totals:   []node.Total{{Device: "GPU-1", Busy: 90 * time.Second, Observed: 100 * time.Second, Energy: 2_500_000, EnergyKnown: true}},
 		Accounts: []node.Account{{Container: container, Device: "GPU-1", Attribution: node.Exclusive, Busy: 90 * time.Second, Utilization: node.Some(0.8), Memory: node.Some(uint64(60))}},
 		Claims:   []node.Claim{{Container: container, Device: "GPU-1", Weight: 1}},
 		Unmapped: []node.Unmapped{{Device: "GPU-2", Reason: "unclaimed"}},
