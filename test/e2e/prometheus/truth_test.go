@@ -40,21 +40,28 @@ func TestTruth(t *testing.T) {
 	time.Sleep(*span)
 
 	out := tabwriter.NewWriter(t.Output(), 0, 4, 2, ' ', 0)
-	fmt.Fprintln(out, "driver's window\tload\tcounter, rate(1m)\tcounter, span covered\tgauge each 30 s\tgauge each 1 s\tminutes")
+	fmt.Fprintln(out, "driver's window\tload\tcounter, rate(1m)\tspan of the scrapes\tbusy ÷ observed, span of the bookings\tgauge each 30 s\tgauge each 1 s\tminutes")
 	for i, g := range gpus {
 		uuid := fmt.Sprintf("GPU-00000000-0000-0000-0000-%012d", i)
-		var rate, covered, slow, fast rms
+		var rate, covered, booked, slow, fast rms
 		for at := time.Now().Add(-*span + 90*time.Second); at.Before(time.Now().Add(-5 * time.Second)); at = at.Add(15 * time.Second) {
 			truth := g.load.mean(sinceBoot(at)-60, sinceBoot(at))
 			rate.add(value(t, server.query(t, fmt.Sprintf(`rate(gpusignal_device_busy_seconds_total{gpu_uuid=%q}[1m])`, uuid), at)), truth)
 			slow.add(value(t, server.query(t, fmt.Sprintf(`avg_over_time(DCGM_FI_DEV_GPU_UTIL{UUID=%q,job="each-30s"}[1m]) / 100`, uuid), at)), truth)
 			fast.add(value(t, server.query(t, fmt.Sprintf(`avg_over_time(DCGM_FI_DEV_GPU_UTIL{UUID=%q,job="each-1s"}[1m]) / 100`, uuid), at)), truth)
-			for _, s := range server.query(t, fmt.Sprintf(`gpusignal_device_busy_seconds_total{gpu_uuid=%q}[1m]`, uuid), at) {
-				first, last := s.Values[0], s.Values[len(s.Values)-1]
-				covered.add((last.value-first.value)/last.at.Sub(first.at).Seconds(), g.load.mean(sinceBoot(first.at), sinceBoot(last.at)))
+			spanOf := func(name string) (first, last point) {
+				values := server.query(t, fmt.Sprintf(`gpusignal_device_%s{gpu_uuid=%q}[1m]`, name, uuid), at)[0].Values
+				return values[0], values[len(values)-1]
 			}
+			first, last := spanOf("busy_seconds_total")
+			covered.add((last.value-first.value)/last.at.Sub(first.at).Seconds(), g.load.mean(sinceBoot(first.at), sinceBoot(last.at)))
+			// What is in the counters ends where the last booking did.
+			observedFirst, observedLast := spanOf("observed_seconds_total")
+			ageFirst, ageLast := spanOf("booking_age_seconds")
+			booked.add((last.value-first.value)/(observedLast.value-observedFirst.value),
+				g.load.mean(sinceBoot(first.at)-ageFirst.value, sinceBoot(last.at)-ageLast.value))
 		}
-		fmt.Fprintf(out, "%v\t%s\t%.2f\t%.2f\t%.1f\t%.1f\t%d\n", g.window, g.name, rate.value(), covered.value(), slow.value(), fast.value(), rate.n)
+		fmt.Fprintf(out, "%v\t%s\t%.2f\t%.2f\t%.2f\t%.1f\t%.1f\t%d\n", g.window, g.name, rate.value(), covered.value(), booked.value(), slow.value(), fast.value(), rate.n)
 	}
 	_ = out.Flush()
 }
@@ -78,7 +85,7 @@ func jobs(page string) string {
     metric_relabel_configs: [{source_labels: [__name__], regex: %[4]s, action: keep}]
 `, name, interval, page, metric)
 	}
-	return "scrape_configs:\n" + job("gpusignal", "15s", "gpusignal_device_busy_seconds_total") +
+	return "scrape_configs:\n" + job("gpusignal", "15s", "gpusignal_device_(busy_seconds_total|observed_seconds_total|booking_age_seconds)") +
 		job("each-30s", "30s", "DCGM_FI_DEV_GPU_UTIL") + job("each-1s", "1s", "DCGM_FI_DEV_GPU_UTIL")
 }
 
