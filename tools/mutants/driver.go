@@ -110,7 +110,7 @@ func driverTable() []mutant {
 		},
 		{
 			fault: "activity: a GPU in MIG mode",
-			file:  "nvml/board.go", text: "return !u.mig && ", instead: "return ",
+			file:  "nvml/board.go", text: "return !u.mig && u.device", instead: "return u.device",
 			folder: "./nvml", test: "TestDriver/no_activity",
 		},
 		{
