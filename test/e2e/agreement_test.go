@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"gpusignal/test/e2e/cluster"
+	"gpusignal/test/e2e/prometheus"
 )
 
 // comparison is a value that the custom metrics API returned of a pod, beside what the clients timed themselves.
@@ -67,7 +67,7 @@ func (s *scene) compare() {
 }
 
 // match the newest sample of a value; the API rounds to thousandths of a microsecond. It says whether there is one.
-func (s *scene) match(pod string, served time.Duration, asked time.Time, samples []cluster.Point) bool {
+func (s *scene) match(pod string, served time.Duration, asked time.Time, samples []prometheus.Point) bool {
 	for _, point := range slices.Backward(samples) {
 		if math.Abs(point.Value*1e9-float64(served)) > 2 {
 			continue
@@ -114,9 +114,9 @@ func (s *scene) add(c comparison) {
 }
 
 // judge says whether the API agreed with the clients: within 10 % wherever they waited longer than the autoscaler's target, all
-// values together, and but for one and a tenth of them each by itself; and below it within 5 ms in the median. The clients' waiting has the way to the server and back and the
-// server's writing of the answer in it, together some 3 ms, and whatever the machine lets them wait for: the server hears of none
-// of it.
+// values together, and each by itself but for one and a tenth of them; and below it within 5 ms in the median. The clients' waiting
+// has the way to the server and back and the server's writing of the answer in it, together some 3 ms, and whatever the machine
+// lets them wait for: the server hears of none of it.
 func (s *scene) judge() {
 	s.t.Helper()
 	var above, apart, stale int

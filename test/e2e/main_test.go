@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -49,15 +48,12 @@ func prepare() error {
 	if err != nil {
 		return err
 	}
-	sources, err := filepath.Glob(root + "/nvml/testdata/stub/*.c")
-	if err != nil || len(sources) == 0 {
-		return fmt.Errorf("find the sources of the stub of the driver's library: %w", cmp.Or(err, os.ErrNotExist))
+	if _, err := programs.Stub(root, built); err != nil {
+		return err
 	}
-	flags := []string{"-std=gnu11", "-shared", "-fPIC", "-O1", "-w", "-pthread", "-o", out + "/libnvidia-ml.so.1"}
 	for _, cmd := range []*exec.Cmd{
 		compile(root, out+"/triton", "./sim/cmd/triton"),
 		compile(".", out+"/pause", "./pause"),
-		exec.Command("gcc", append(flags, sources...)...),
 	} {
 		if output, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("%v: %w\n%s", cmd.Args, err, output)

@@ -35,7 +35,8 @@ func newScene(t *testing.T) *scene {
 	s.Apply(read(t, root+"/examples/prometheus/rbac.yaml"))
 	s.StartPrometheus(root+"/examples/prometheus/prometheus.yml", "monitoring", "prometheus")
 	startAdapter(t, s.Cluster)
-	s.Wait("the daemon and the servers", 2*time.Minute, func() error {
+	// There is nothing to compare yet.
+	s.Cluster.Wait("the daemon and the servers", 2*time.Minute, func() error {
 		if _, err := s.Kubectl("-n", "gpusignal", "rollout", "status", "daemonset/gpusignal", "--timeout=1s"); err != nil {
 			return err
 		}

@@ -1,14 +1,12 @@
 package cluster
 
 import (
-	"encoding/json"
-	"fmt"
-	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"gpusignal/test/e2e/prometheus"
 )
 
 // PrometheusAddress is where Prometheus listens: pods reach it too.
@@ -39,47 +37,7 @@ func (c *Cluster) token(namespace, account string) string {
 	return strings.TrimSpace(c.MustKubectl("-n", namespace, "create", "token", account, "--duration=2h"))
 }
 
-// Series is a series and its points, as Prometheus answers a query for them.
-type Series struct {
-	Metric map[string]string `json:"metric"`
-	Value  Point             `json:"value"`
-	Values []Point           `json:"values"`
-}
-
-// Point is a sample.
-type Point struct {
-	At    time.Time
-	Value float64
-}
-
-// UnmarshalJSON reads Prometheus' form: [seconds, "value"].
-func (p *Point) UnmarshalJSON(content []byte) error {
-	var seconds float64
-	var value string
-	if err := json.Unmarshal(content, &[]any{&seconds, &value}); err != nil {
-		return fmt.Errorf("read a sample: %w", err)
-	}
-	p.At = time.UnixMilli(int64(seconds*1000 + 0.5))
-	_, err := fmt.Sscan(value, &p.Value)
-	return err
-}
-
-// Query asks Prometheus.
-func (c *Cluster) Query(query string) ([]Series, error) {
-	resp, err := http.Get("http://" + PrometheusAddress + "/api/v1/query?query=" + url.QueryEscape(query))
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	var answer struct {
-		Error string
-		Data  struct{ Result []Series }
-	}
-	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
-		return nil, fmt.Errorf("read the answer to %q: %w", query, err)
-	}
-	if answer.Error != "" {
-		return nil, fmt.Errorf("query %q: %s", query, answer.Error)
-	}
-	return answer.Data.Result, nil
+// Query asks Prometheus for what is now.
+func (c *Cluster) Query(query string) ([]prometheus.Series, error) {
+	return prometheus.Server(PrometheusAddress).Query(query, time.Time{})
 }

@@ -24,9 +24,9 @@ scrape_configs:
 `, page))
 
 	const query = `sum by (namespace, pod) (gpusignal_gpu_utilization_ratio)`
-	var rows []series
+	var rows []Series
 	waitFor(t, query, time.Minute, func() error {
-		rows = server.query(t, query, time.Time{})
+		rows = server.ask(t, query, time.Time{})
 		if len(rows) < 5 {
 			return fmt.Errorf("%d pods answered", len(rows))
 		}
@@ -34,12 +34,12 @@ scrape_configs:
 	})
 	t.Log(query)
 	for _, r := range rows {
-		t.Logf("  %-10s %-28s %.3f", r.Metric["namespace"], r.Metric["pod"], r.Value.value)
+		t.Logf("  %-10s %-28s %.3f", r.Metric["namespace"], r.Metric["pod"], r.Value.Value)
 		if r.Metric["namespace"] == "" || r.Metric["pod"] == "" {
 			t.Errorf("a row without a pod: %v", r.Metric)
 		}
 	}
-	if up := server.query(t, `min(gpusignal_exporter_source_up)`, time.Time{}); len(up) != 1 || up[0].Value.value != 1 {
+	if up := server.ask(t, `min(gpusignal_exporter_source_up)`, time.Time{}); len(up) != 1 || up[0].Value.Value != 1 {
 		t.Errorf("min(gpusignal_exporter_source_up) = %v, want 1", up)
 	}
 }

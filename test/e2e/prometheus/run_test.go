@@ -2,12 +2,10 @@ package prometheus
 
 import (
 	"bufio"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,11 +33,8 @@ func theirs(t *testing.T, name string) string {
 	return paths[name]
 }
 
-// prometheus is the address of a running Prometheus.
-type prometheus string
-
 // startPrometheus starts one with a configuration, until the test ends.
-func startPrometheus(t *testing.T, configuration string) prometheus {
+func startPrometheus(t *testing.T, configuration string) Server {
 	t.Helper()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "prometheus.yml")
@@ -48,56 +43,17 @@ func startPrometheus(t *testing.T, configuration string) prometheus {
 	start(t, nil, theirs(t, "prometheus"), "--config.file="+path, "--storage.tsdb.path="+filepath.Join(dir, "data"),
 		"--web.listen-address="+address, "--log.level=warn")
 	waitFor(t, "Prometheus to be ready", time.Minute, func() error { return answers("http://" + address + "/-/ready") })
-	return prometheus(address)
+	return Server(address)
 }
 
-// series as Prometheus answers an instant query.
-type series struct {
-	Metric map[string]string `json:"metric"`
-	Value  point             `json:"value"`
-	Values []point           `json:"values"`
-}
-
-type point struct {
-	at    time.Time
-	value float64
-}
-
-// UnmarshalJSON reads Prometheus' form: [seconds, "value"].
-func (p *point) UnmarshalJSON(content []byte) error {
-	var seconds float64
-	var value string
-	if err := json.Unmarshal(content, &[]any{&seconds, &value}); err != nil {
-		return fmt.Errorf("read a sample: %w", err)
-	}
-	p.at = time.UnixMilli(int64(seconds*1000 + 0.5))
-	_, err := fmt.Sscan(value, &p.value)
-	return err
-}
-
-// query at an instant, or now for the zero one.
-func (p prometheus) query(t *testing.T, query string, at time.Time) []series {
+// ask an instant query.
+func (s Server) ask(t *testing.T, query string, at time.Time) []Series {
 	t.Helper()
-	address := "http://" + string(p) + "/api/v1/query?query=" + url.QueryEscape(query)
-	if !at.IsZero() {
-		address += fmt.Sprintf("&time=%.3f", float64(at.UnixMilli())/1000)
-	}
-	resp, err := http.Get(address)
+	answer, err := s.Query(query, at)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
-	var answer struct {
-		Error string
-		Data  struct{ Result []series }
-	}
-	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
-		t.Fatalf("read the answer to %q: %v", query, err)
-	}
-	if answer.Error != "" {
-		t.Fatalf("query %q: %s", query, answer.Error)
-	}
-	return answer.Data.Result
+	return answer
 }
 
 // start runs a program until the test ends, and logs what it says.

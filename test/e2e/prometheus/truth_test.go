@@ -6,7 +6,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -14,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"gpusignal/test/e2e/programs"
 )
 
 // span is how long the load is measured; 0 measures nothing. The figures of docs/performance.md are of 20 minutes.
@@ -46,20 +47,20 @@ func TestTruth(t *testing.T) {
 		var rate, covered, booked, slow, fast rms
 		for at := time.Now().Add(-*span + 90*time.Second); at.Before(time.Now().Add(-5 * time.Second)); at = at.Add(15 * time.Second) {
 			truth := g.load.mean(sinceBoot(at)-60, sinceBoot(at))
-			rate.add(value(t, server.query(t, fmt.Sprintf(`rate(gpusignal_device_busy_seconds_total{gpu_uuid=%q}[1m])`, uuid), at)), truth)
-			slow.add(value(t, server.query(t, fmt.Sprintf(`avg_over_time(DCGM_FI_DEV_GPU_UTIL{UUID=%q,job="each-30s"}[1m]) / 100`, uuid), at)), truth)
-			fast.add(value(t, server.query(t, fmt.Sprintf(`avg_over_time(DCGM_FI_DEV_GPU_UTIL{UUID=%q,job="each-1s"}[1m]) / 100`, uuid), at)), truth)
-			spanOf := func(name string) (first, last point) {
-				values := server.query(t, fmt.Sprintf(`gpusignal_device_%s{gpu_uuid=%q}[1m]`, name, uuid), at)[0].Values
+			rate.add(value(t, server.ask(t, fmt.Sprintf(`rate(gpusignal_device_busy_seconds_total{gpu_uuid=%q}[1m])`, uuid), at)), truth)
+			slow.add(value(t, server.ask(t, fmt.Sprintf(`avg_over_time(DCGM_FI_DEV_GPU_UTIL{UUID=%q,job="each-30s"}[1m]) / 100`, uuid), at)), truth)
+			fast.add(value(t, server.ask(t, fmt.Sprintf(`avg_over_time(DCGM_FI_DEV_GPU_UTIL{UUID=%q,job="each-1s"}[1m]) / 100`, uuid), at)), truth)
+			spanOf := func(name string) (first, last Point) {
+				values := server.ask(t, fmt.Sprintf(`gpusignal_device_%s{gpu_uuid=%q}[1m]`, name, uuid), at)[0].Values
 				return values[0], values[len(values)-1]
 			}
 			first, last := spanOf("busy_seconds_total")
-			covered.add((last.value-first.value)/last.at.Sub(first.at).Seconds(), g.load.mean(sinceBoot(first.at), sinceBoot(last.at)))
+			covered.add((last.Value-first.Value)/last.At.Sub(first.At).Seconds(), g.load.mean(sinceBoot(first.At), sinceBoot(last.At)))
 			// What is in the counters ends where the last booking did.
 			observedFirst, observedLast := spanOf("observed_seconds_total")
 			ageFirst, ageLast := spanOf("booking_age_seconds")
-			booked.add((last.value-first.value)/(observedLast.value-observedFirst.value),
-				g.load.mean(sinceBoot(first.at)-ageFirst.value, sinceBoot(last.at)-ageLast.value))
+			booked.add((last.Value-first.Value)/(observedLast.Value-observedFirst.Value),
+				g.load.mean(sinceBoot(first.At)-ageFirst.Value, sinceBoot(last.At)-ageLast.Value))
 		}
 		fmt.Fprintf(out, "%v\t%s\t%.2f\t%.2f\t%.2f\t%.1f\t%.1f\t%d\n", g.window, g.name, rate.value(), covered.value(), booked.value(), slow.value(), fast.value(), rate.n)
 	}
@@ -67,12 +68,12 @@ func TestTruth(t *testing.T) {
 }
 
 // value of the one series of an answer.
-func value(t *testing.T, answer []series) float64 {
+func value(t *testing.T, answer []Series) float64 {
 	t.Helper()
 	if len(answer) != 1 {
 		t.Fatalf("%d series answered, want one", len(answer))
 	}
-	return answer[0].Value.value
+	return answer[0].Value.Value
 }
 
 // jobs scrape the counter as a user would, and a gauge of the newest reading as other exporters collect it.
@@ -136,14 +137,10 @@ func startDaemon(t *testing.T, gpus []gpu) string {
 		t.Fatalf("the daemon is not built: %v; run: make build", err)
 	}
 	dir := t.TempDir()
-	library, script := filepath.Join(dir, "libnvidia-ml.so.1"), filepath.Join(dir, "script")
-	sources, err := filepath.Glob(root + "/nvml/testdata/stub/*.c")
+	script := filepath.Join(dir, "script")
+	library, err := programs.Stub(root, dir)
 	if err != nil {
 		t.Fatal(err)
-	}
-	flags := []string{"-std=gnu11", "-shared", "-fPIC", "-O1", "-w", "-pthread", "-o", library}
-	if out, err := exec.Command("gcc", append(flags, sources...)...).CombinedOutput(); err != nil {
-		t.Fatalf("build the stub: %v\n%s", err, out)
 	}
 	lines := []string{fmt.Sprint("devices ", len(gpus))}
 	for i, g := range gpus {
