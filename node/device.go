@@ -64,10 +64,13 @@ type Memory struct {
 
 // Process is one process on a device.
 type Process struct {
-	PID       int
-	Started   time.Time
+	PID     int
+	Started time.Time
+	// Known says that it could be told whose the process is: Container's, or no pod's where Container is empty.
+	Known     bool
 	Container ContainerID
-	// Share of the device's use in the interval, 0–1.
+	// Share of what ran on the device since the previous reading of processes, 0–1. A process that ended since then has a share
+	// and no memory.
 	Share float64
 	// Memory in bytes; 0 when the driver does not tell.
 	Memory uint64

@@ -30,6 +30,7 @@ const (
 	FeatureRetiredPages
 	FeaturePCIeLink
 	FeatureProcesses
+	FeatureMPSProcesses
 	FeatureProcessUtilization
 	FeatureEvents
 	FeatureCount int = iota
@@ -40,7 +41,7 @@ func (f Feature) Label() string {
 	return [FeatureCount]string{
 		"memory", "utilization", "ring", "activity", "fields", "power", "power_limit", "energy", "temperature", "memory_temperature",
 		"throttling", "pcie", "nvlink", "clocks", "fan", "performance_state", "encoder", "decoder", "jpeg", "ofa", "ecc", "remapped_rows",
-		"retired_pages", "pcie_link", "processes", "process_utilization", "events",
+		"retired_pages", "pcie_link", "processes", "mps_processes", "process_utilization", "events",
 	}[f]
 }
 

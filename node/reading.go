@@ -42,6 +42,8 @@ type Reading struct {
 	Status Status
 	// Processes on the device, with the PIDs as this process's namespace sees them.
 	Processes Opt[[]Process]
+	// ProcessSpan is the time that the processes' shares are of; not Known where there are no shares.
+	ProcessSpan Opt[time.Duration]
 	// Calls that the reading made, in their order. The next reading of the device uses the array again.
 	Calls []Call
 	// Lacks are the features that this device, or the library for it, can never tell: known once they have been asked for.

@@ -50,8 +50,8 @@ type unit struct {
 	ring     ring
 	ringRead time.Time // when it was read, zero before that
 	gpm      gpm
-	// sharedSince is the stamp of the ring at which processes were last read.
-	sharedSince uint64
+	// sharedAt is where the ring stood when processes were last read, and ringBefore where it stood at the reading of it before this.
+	sharedAt, ringBefore mark
 }
 
 // wire is what is known of one feature of one unit: off for ever, or failing since a while.
@@ -100,6 +100,11 @@ func functions(f node.Feature) []string {
 			"nvmlDeviceGetComputeRunningProcesses_v3", "nvmlDeviceGetComputeRunningProcesses_v2",
 			"nvmlDeviceGetComputeRunningProcesses",
 		}
+	case node.FeatureMPSProcesses:
+		return []string{
+			"nvmlDeviceGetMPSComputeRunningProcesses_v3", "nvmlDeviceGetMPSComputeRunningProcesses_v2",
+			"nvmlDeviceGetMPSComputeRunningProcesses",
+		}
 	case node.FeatureProcessUtilization:
 		return []string{"nvmlDeviceGetProcessUtilization"}
 	default:
@@ -110,7 +115,7 @@ func functions(f node.Feature) []string {
 // fit turns on the features that the library has a function for, and forgets what was kept of readings.
 func (d *Driver) fit(u *unit) {
 	u.lacks, u.kept, u.old = 0, kept{}, !d.has("nvmlDeviceGetMemoryInfo_v2")
-	u.ring, u.ringRead, u.sharedSince = ring{}, time.Time{}, 0
+	u.ring, u.ringRead, u.sharedAt, u.ringBefore = ring{}, time.Time{}, mark{}, mark{}
 	u.gpm.free()
 	for i := range u.wires {
 		f := node.Feature(i)
@@ -126,7 +131,7 @@ func (d *Driver) able(u *unit, f node.Feature) bool {
 	switch f {
 	case node.FeatureActivity:
 		return d.counts(u)
-	case node.FeatureMemory, node.FeatureProcesses, node.FeatureProcessUtilization:
+	case node.FeatureMemory, node.FeatureProcesses, node.FeatureMPSProcesses, node.FeatureProcessUtilization:
 		return !u.mig && d.hasAny(functions(f)...) // A GPU in MIG mode could tell, but what is on it is told of its instances.
 	case node.FeatureEvents:
 		return u.parent == nil && d.hears() // What happens to an instance is told of its GPU.

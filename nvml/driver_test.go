@@ -54,6 +54,7 @@ func TestDriver(t *testing.T) {
 		"calls are timed":                              callsTimed,
 		"a GPU without memory of its own":              integrated,
 		"shares of processes":                          processShares,
+		"shares of processes after a pause":            processSharesAfterAPause,
 		"events before and after":                      eventsClosed,
 		"everything at once":                           together,
 		"use that follows time":                        followsTime,

@@ -47,32 +47,51 @@ func integrated(t *testing.T, library string) {
 	}
 }
 
-// processShares: the use of each process since the previous reading of processes, as a share of the sum; what is not on the list of
-// processes, and what cannot be, is left out.
+// processShares: the use of each process since the previous reading of processes, as a share of the sum; what cannot be is left out,
+// and a process that has ended is not.
 func processShares(t *testing.T, library string) {
 	lines := []string{
-		"gpu.0.process 10 1", "gpu.0.process 20 2", "gpu.0.process 30 3", "gpu.0.process_use 10 30", "gpu.0.process_use 20 10",
-		"gpu.0.process_use 77 4294967295", "gpu.0.process_use 78 101",
+		"gpu.0.process 10 1", "gpu.0.process 20 2", "gpu.0.process 30 3", "gpu.0.process_use 10 30", "gpu.0.process_use 40 10",
+		"gpu.0.process_use 77 4294967295", "gpu.0.process_use 78 101", "gpu.0.process_use 30 0",
 	}
 	const want = node.WantRing | node.WantProcesses
 	c := newClocked(t, library, lines...)
 	c.mustDevices()
-	got := c.mustRead(gpuID(0), want).Processes.Value
-	if diff := cmp.Diff([]node.Process{{PID: 10, Memory: 1}, {PID: 20, Memory: 2}, {PID: 30, Memory: 3}}, got); diff != "" {
-		t.Errorf("the first reading\n%s", diff)
+	got := c.mustRead(gpuID(0), want)
+	if diff := cmp.Diff([]node.Process{{PID: 10, Memory: 1}, {PID: 20, Memory: 2}, {PID: 30, Memory: 3}}, got.Processes.Value); diff != "" || got.ProcessSpan.Known {
+		t.Errorf("the first reading, shares of %v\n%s", got.ProcessSpan, diff)
 	}
 	c.at(1005, lines...)
-	got = c.mustRead(gpuID(0), want).Processes.Value
-	if diff := cmp.Diff([]node.Process{{PID: 10, Memory: 1, Share: 0.75}, {PID: 20, Memory: 2, Share: 0.25}, {PID: 30, Memory: 3}}, got); diff != "" {
-		t.Error(diff)
+	got = c.mustRead(gpuID(0), want)
+	if diff := cmp.Diff([]node.Process{
+		{PID: 10, Memory: 1, Share: 0.75}, {PID: 20, Memory: 2}, {PID: 30, Memory: 3}, {PID: 40, Share: 0.25},
+	}, got.Processes.Value); diff != "" || got.ProcessSpan != node.Some(5*time.Second) {
+		t.Errorf("shares of %v\n%s", got.ProcessSpan, diff)
 	}
 	c.at(1010, lines[:3]...)
-	if got = c.mustRead(gpuID(0), want).Processes.Value; got[0].Share != 0 || got[1].Share != 0 {
+	if got = c.mustRead(gpuID(0), want); got.Processes.Value[0].Share != 0 || got.ProcessSpan != node.Some(5*time.Second) {
 		t.Errorf("nobody used it: %+v", got)
 	}
 	c.at(1015, append(lines, "gpu.0.process_utilization.return 3")...)
-	reading := c.mustRead(gpuID(0), want)
-	if !reading.Lacks.Has(node.FeatureProcessUtilization) || len(reading.Processes.Value) != 3 {
-		t.Errorf("without utilisation of processes: %+v", reading)
+	got = c.mustRead(gpuID(0), want)
+	if !got.Lacks.Has(node.FeatureProcessUtilization) || len(got.Processes.Value) != 3 || got.ProcessSpan.Known {
+		t.Errorf("without utilisation of processes: %+v", got)
+	}
+}
+
+// processSharesAfterAPause: where processes were not read for long, their shares are of the time since the ring was read last.
+func processSharesAfterAPause(t *testing.T, library string) {
+	lines := []string{"gpu.0.process_use 10 50 1003", "gpu.0.process_use 20 50 1029.5"}
+	c := newClocked(t, library, lines...)
+	c.mustDevices()
+	c.mustRead(gpuID(0), node.WantRing|node.WantProcesses)
+	for at := 1001.0; at <= 1029; at++ {
+		c.at(at, lines...)
+		c.mustRead(gpuID(0), node.WantRing)
+	}
+	c.at(1030, lines...)
+	got := c.mustRead(gpuID(0), node.WantRing|node.WantProcesses)
+	if diff := cmp.Diff([]node.Process{{PID: 20, Share: 1}}, got.Processes.Value); diff != "" || got.ProcessSpan != node.Some(time.Second) {
+		t.Errorf("shares of %v\n%s", got.ProcessSpan, diff)
 	}
 }

@@ -46,8 +46,17 @@ func readings(t *testing.T, library string) {
 			name: "processes", want: node.WantProcesses,
 			script: "gpu.0.process 4242 1048576|gpu.0.process 17 -|gpu.0.process 4242 4|gpu.0.process 0 9|gpu.0.process 5 1",
 			reading: node.Reading{Processes: node.Some([]node.Process{
-				{PID: 4242, Memory: 1048580}, {PID: 17}, {PID: 5, Memory: 1},
+				{PID: 5, Memory: 1}, {PID: 17}, {PID: 4242, Memory: 1048580},
 			})},
+		},
+		{
+			name: "clients of MPS", want: node.WantProcesses,
+			script:  "gpu.0.process 17 3|gpu.0.mps_process 17 3|gpu.0.mps_process 4 5",
+			reading: node.Reading{Processes: node.Some([]node.Process{{PID: 4, Memory: 5}, {PID: 17, Memory: 3}})},
+		},
+		{
+			name: "clients of MPS not found", want: node.WantProcesses, script: "gpu.0.process 17 3|gpu.0.mps_processes.return 3",
+			reading: node.Reading{Processes: node.Some([]node.Process{{PID: 17, Memory: 3}}), Lacks: node.Features(0).With(node.FeatureMPSProcesses)},
 		},
 		{
 			name: "processes not found", want: node.WantProcesses, script: "gpu.0.processes.return 6",

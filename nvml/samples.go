@@ -15,6 +15,7 @@ func (r *reader) ring() {
 	var kind gonvml.ValueType
 	var entries []gonvml.Sample
 	kept := &r.unit.ring
+	r.unit.ringBefore = mark{kept.cursor, r.unit.ringRead}
 	ok := r.try(node.FeatureRing, func() (ret gonvml.Return) {
 		kind, entries, ret = r.unit.handle.GetSamples(gonvml.GPU_UTILIZATION_SAMPLES, kept.since())
 		if ret == gonvml.ERROR_NOT_FOUND {

@@ -185,15 +185,16 @@ typedef struct { uint pid; ull memory; uint gi, ci; } process_t;
 
 #ifdef OLD_PROCESSES
 #define PROCESSES nvmlDeviceGetComputeRunningProcesses_v2
+#define MPS_PROCESSES nvmlDeviceGetMPSComputeRunningProcesses_v2
 #else
 #define PROCESSES nvmlDeviceGetComputeRunningProcesses_v3
+#define MPS_PROCESSES nvmlDeviceGetMPSComputeRunningProcesses_v3
 #endif
 
-ret_t PROCESSES(device_t *device, uint *n, process_t *out) {
-	CALL_ON(device, "processes");
+static ret_t list_processes(device_t *device, const char *key, uint *n, process_t *out) {
 	char line[256];
 	uint found = 0;
-	for (; gpu_text(device->gpu, "process", (int)found, line, sizeof line); found++) {
+	for (; gpu_text(device->gpu, key, (int)found, line, sizeof line); found++) {
 		if (found >= *n)
 			continue;
 		char *rest;
@@ -204,6 +205,16 @@ ret_t PROCESSES(device_t *device, uint *n, process_t *out) {
 	ret_t ret = found > *n ? INSUFFICIENT_SIZE : SUCCESS;
 	*n = found;
 	return leave(device->gpu, ret);
+}
+
+ret_t PROCESSES(device_t *device, uint *n, process_t *out) {
+	CALL_ON(device, "processes");
+	return list_processes(device, "process", n, out);
+}
+
+ret_t MPS_PROCESSES(device_t *device, uint *n, process_t *out) {
+	CALL_ON(device, "mps_processes");
+	return list_processes(device, "mps_process", n, out);
 }
 #endif
 
@@ -216,13 +227,16 @@ ret_t nvmlDeviceGetProcessUtilization(device_t *device, process_use_t *out, uint
 		return leave(device->gpu, NOT_SUPPORTED);
 	char line[256];
 	uint found = 0;
-	ull stamp = (ull)(1e6 * (1.7e9 + now()));
-	for (; stamp > last && gpu_text(device->gpu, "process_use", (int)found, line, sizeof line); found++) {
-		if (out == NULL || found >= *n)
+	for (int nth = 0; gpu_text(device->gpu, "process_use", nth, line, sizeof line); nth++) {
+		char *rest, *at;
+		process_use_t use = {.pid = (uint)strtoul(line, &rest, 10)};
+		use.sm = (uint)strtoul(rest, &at, 10);
+		use.stamp = (ull)(1e6 * (1.7e9 + (*at == ' ' ? strtod(at, NULL) : now())));
+		if (use.stamp <= last)
 			continue;
-		char *rest;
-		out[found] = (process_use_t){.pid = (uint)strtoul(line, &rest, 10), .stamp = stamp};
-		out[found].sm = (uint)strtoul(rest, NULL, 10);
+		if (out != NULL && found < *n)
+			out[found] = use;
+		found++;
 	}
 	ret_t ret = found == 0 ? NOT_FOUND : found > *n || out == NULL ? INSUFFICIENT_SIZE : SUCCESS;
 	*n = found;

@@ -30,7 +30,8 @@
  *   gpu.N.gpm.M 40              mean of metric M of nvml.h, else it follows the load; gpu.N.gpm.M.return 3
  *   gpu.N.temperature, memory_temperature     degrees Celsius
  *   gpu.N.process PID BYTES     a process, a line each; BYTES "-" where the driver does not tell
- *   gpu.N.process_use PID SM    its use of the SMs in percent, a line each
+ *   gpu.N.mps_process PID BYTES a client of MPS, which is not among the processes
+ *   gpu.N.process_use PID SM AT its use of the SMs in percent, a line each, up to that second of the clock; without AT up to now
  *   gpu.N.xid 79 [SERIAL]       an XID event, once for each value
  *   gpu.N.event TYPE [SERIAL]   an event of another type, once for each value of a line
  *   gpu.N.event_types 264       those that the GPU supports, as a mask; event_types.registered: those that it registers
@@ -38,7 +39,7 @@
  *   gpu.N.lost_until_init 2     with that: until nvmlInit has been called so often
  *   gpu.N.CALL.return 3         CALL is handle, uuid, name, memory_v2, memory, utilization, samples, gpm_support, gpm_sample,
  *                               gpm_metrics, power, power_limit, energy, temperature, fields, power_instant,
- *                               memory_temperature, processes, process_utilization, events, event_types, minor, pci, mig,
+ *                               memory_temperature, processes, mps_processes, process_utilization, events, event_types, minor, pci, mig,
  *                               mig_handle
  *   gpu.N.sleep_ms 500          every call of the GPU takes so long; a smaller value ends a call that sleeps
  *   gpu.N.CALL.sleep_ms 500     that call takes so long
