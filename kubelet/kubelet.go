@@ -1,6 +1,7 @@
 package kubelet
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +28,9 @@ type Config struct {
 	API *rest.Config
 	// Interval between two questions to the pod-resources API.
 	Interval time.Duration
+	// HostPIDs says that this process sees the processes of the host, as its PIDs of them are, in Proc, which is /proc unless set.
+	HostPIDs bool
+	Proc     string
 	// Devices returns the devices of this node at once, from memory.
 	Devices func() []node.Device
 	// OnClaims is called with the new claims when they have changed, one call at a time. It must return at once and leave
@@ -40,6 +44,7 @@ type Config struct {
 type Kubelet struct {
 	cfg    Config
 	dial   dialFunc
+	proc   procfs
 	claims *claimKeeper
 	pods   *podWatcher
 }
@@ -56,6 +61,7 @@ func New(cfg Config) *Kubelet {
 	k := &Kubelet{
 		cfg:    cfg,
 		dial:   dialUnix,
+		proc:   newProcfs(cmp.Or(cfg.Proc, "/proc")),
 		claims: newClaimKeeper(cfg, book.view.Load),
 		pods: &podWatcher{
 			mode:           cfg.PodsMode,

@@ -100,6 +100,7 @@ func container(spec *corev1.Container, statuses []corev1.ContainerStatus) node.C
 			continue
 		}
 		out.Ready, out.Restarts = status.Ready, int(status.RestartCount)
+		_, out.ID, _ = strings.Cut(status.ContainerID, "://")
 		if status.State.Running != nil {
 			out.Started = status.State.Running.StartedAt.Time
 		}

@@ -53,8 +53,10 @@ type Pod struct {
 // Container of a pod.
 type Container struct {
 	Name, Image string
-	Args        []string
-	Ports       []Port
+	// ID is the runtime's, 64 hexadecimal digits without its "containerd://", of the container that runs or ran last.
+	ID    string
+	Args  []string
+	Ports []Port
 	// Started is when the running container started, zero when it does not run.
 	Started  time.Time
 	Ready    bool
