@@ -36,10 +36,12 @@ const (
 
 // daemon is the program put together: its sources, what joins them and what publishes them. Nothing runs before serve.
 type daemon struct {
-	opts      options
-	log       *slog.Logger
-	config    *configuration
-	sources   node.Sources
+	opts    options
+	log     *slog.Logger
+	config  *configuration
+	sources node.Sources
+	// proc is where processes are looked up: /proc where it is empty.
+	proc      string
 	collector *collector.Collector
 	web       *web.Web
 	// actors run side by side; when the first returns all are told to end.
@@ -77,15 +79,22 @@ func (d *daemon) construct() error {
 	if err != nil {
 		log.Warn("no access to the API server", "err", err)
 	}
-	books := ledger.New(ledger.Config{Window: d.opts.window, Keep: keepClosed})
-	devices := sampler.New(sampler.Config{
+	hostPIDs := d.opts.simulate || seesHost()
+	books := ledger.New(ledger.Config{Window: d.opts.window, Keep: keepClosed, Processes: hostPIDs})
+	sampling := sampler.Config{
 		Driver: driver, Interval: d.opts.interval, SlowInterval: d.opts.slow, Window: d.opts.window,
 		Shared: books.Shared, Book: books.Book, Logger: log.With("source", "nvml"),
-	})
-	pods := kubelet.New(kubelet.Config{
+	}
+	var pods *kubelet.Kubelet
+	if hostPIDs {
+		sampling.Owner = func(pid int) (node.ContainerID, time.Time, bool) { return pods.Owner(pid) }
+		sampling.Sees = func() bool { return pods.SeesProcesses() }
+	}
+	devices := sampler.New(sampling)
+	pods = kubelet.New(kubelet.Config{
 		PodResourcesSocket: d.opts.podResourcesSocket, PodsSocket: d.opts.podsSocket, PodsMode: d.opts.pods,
 		NodeName: d.opts.nodeName, API: api, Interval: claimsInterval,
-		Devices: devices.List, OnClaims: books.SetClaims, Logger: log.With("source", "kubelet"),
+		HostPIDs: hostPIDs, Proc: d.proc, Devices: devices.List, OnClaims: books.SetClaims, Logger: log.With("source", "kubelet"),
 	})
 	if err := pods.Check(); err != nil {
 		return err
@@ -105,6 +114,9 @@ func (d *daemon) construct() error {
 		Health:      []func(time.Time) []node.SourceHealth{devices.Health, pods.Health, servers.Health},
 		DeviceGrace: max(3*d.opts.slow, minDeviceGrace), ServerGrace: serverGrace,
 	}
+	if hostPIDs {
+		d.sources.Guests = books.Guests
+	}
 	release := version.Version
 	if release == "" {
 		release = "dev" // built without the Makefile
@@ -116,6 +128,10 @@ func (d *daemon) construct() error {
 	d.web = web.New(web.Config{Snapshot: d.snapshot, Targets: d.config.targets, Started: time.Now(), Version: release})
 	return nil
 }
+
+// seesHost says that this process sees the processes of the host, as its own PIDs of them are. In a container without hostPID the
+// process that the runtime started has no parent in its namespace.
+func seesHost() bool { return os.Getppid() != 0 }
 
 // hardware returns the driver to read. For a simulated node it also sets where the kubelet's sockets are.
 func (d *daemon) hardware() (sampler.Driver, error) {

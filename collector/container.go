@@ -54,7 +54,7 @@ func newContainerPart() *containerPart {
 				func(r *useRow) (float64, bool) { return joules(r.energy), r.total != nil && r.total.EnergyKnown }),
 		},
 		holds: []family[holdRow]{
-			gaugeOf(hold, "container_gpu_memory_used_bytes", "Device memory that the container uses; absent where use was only split.",
+			gaugeOf(hold, "container_gpu_memory_used_bytes", "Device memory that the container uses: of a device that it holds alone all that is in use, else what its processes hold; absent where they cannot be told apart.",
 				func(r *holdRow) (float64, bool) { return float64(r.memory.Value), r.memory.Known }),
 			gaugeOf(hold, "container_gpu_claims", "How many times the container claims the device: more than once only where the device is time-sliced.",
 				func(r *holdRow) (float64, bool) { return float64(r.weight), r.weight > 0 }),

@@ -33,7 +33,7 @@ func podID(namespace, name string) node.PodID {
 // instance, one that is down, one that nobody holds.
 func full() *node.Snapshot {
 	llm, next, vision, batch := podID("chat", "llm-0"), podID("chat", "llm-1"), podID("vision", "resnet-7d9"), podID("vision", "batch-x")
-	s := &node.Snapshot{At: at}
+	s := &node.Snapshot{At: at, Guests: node.Some[uint64](2)}
 	s.Calls[node.FeatureMemory] = node.CallStats{Count: 180_000, Sum: 2 * time.Second, Max: 9 * time.Millisecond}
 	s.Calls[node.FeatureFields] = node.CallStats{Count: 18_000, Sum: 10 * time.Second, Max: 4 * time.Millisecond}
 	for i := range 4 {

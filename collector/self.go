@@ -41,6 +41,7 @@ type selfPart struct {
 	build               build
 	info                desc
 	unmapped, endpoints desc
+	guests              desc
 	sources             []family[sourceRow]
 	pages               []family[endpointRow]
 
@@ -58,6 +59,8 @@ func newSelfPart(b build) *selfPart {
 			"Which exporter this is; always 1."),
 		unmapped: gaugeDesc(newLabelNames("reason"), "exporter_unmapped_devices",
 			"Devices without an owner, and claims without a device, by reason: unclaimed, unknown_id, source_down."),
+		guests: counterDesc(newLabelNames(), "exporter_unclaimed_containers_total",
+			"Containers that were seen to use a device without a claim on it, told by their processes, which are read where several containers share it; absent without hostPID."),
 		endpoints: gaugeDesc(newLabelNames("reason"), "exporter_endpoints",
 			"Metrics pages of model servers by how their last reading went: ok, or what was wrong."),
 		sources: []family[sourceRow]{
@@ -88,7 +91,7 @@ func newSelfPart(b build) *selfPart {
 }
 
 func (e *selfPart) describe() []*desc {
-	return describeAll(describeAll([]*desc{&e.info, &e.unmapped, &e.endpoints}, e.sources), e.pages)
+	return describeAll(describeAll([]*desc{&e.info, &e.unmapped, &e.guests, &e.endpoints}, e.sources), e.pages)
 }
 
 func (e *selfPart) write(p *page, s *node.Snapshot, _ []scaling.Pod) {
@@ -98,6 +101,11 @@ func (e *selfPart) write(p *page, s *node.Snapshot, _ []scaling.Pod) {
 	e.collectSources(p, s)
 	writeAll(p, e.sources, e.sourceRows, func(r *sourceRow) *labelSet { return r.labels })
 	e.writeUnmapped(p, s)
+	if s.Guests.Known {
+		p.begin(&e.guests)
+		p.put(p.labels.of(e.guests.labels, values{}), float64(s.Guests.Value))
+		p.end()
+	}
 	e.writeEndpoints(p, s)
 	e.collectPages(p, s)
 	writeAll(p, e.pages, e.pageRows, func(r *endpointRow) *labelSet { return r.labels })

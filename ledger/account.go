@@ -23,6 +23,8 @@ type account struct {
 	since time.Time
 	// left is when the container was last seen with a claim on the device, for a closed account.
 	left time.Time
+	// stayed counts the intervals that a guest was seen in.
+	stayed int
 
 	level  *window.Gauge
 	peak   *window.Peak
@@ -31,8 +33,8 @@ type account struct {
 
 // open begins the account's windows anew.
 func (a *account) open(at time.Time, span time.Duration) {
-	a.since, a.closed = at, time.Time{}
-	if a.attribution == node.Exclusive {
+	a.since, a.closed, a.stayed = at, time.Time{}, 0
+	if a.attribution != node.Split {
 		a.level, a.peak = window.NewGauge(span), window.NewPeak(span)
 	}
 }
@@ -47,16 +49,21 @@ func (a *account) close(at time.Time) {
 func (a *account) own(n amounts, use node.Use) {
 	a.amounts.add(n)
 	a.memory = use.Memory
-	if n[observed] == 0 {
+	a.gauge(n[busy], n[observed], use.To, use.Peak)
+}
+
+// gauge enters the account's part of the device's observed time, and the greatest reading of it, into the windows that it has.
+func (a *account) gauge(part, of int64, to time.Time, peak node.Opt[float64]) {
+	if of == 0 || a.level == nil {
 		return
 	}
-	from := use.To.Add(-time.Duration(n[observed]))
+	from := to.Add(-time.Duration(of))
 	if from.Before(a.since) {
 		from = a.since
 	}
-	a.level.Add(from, use.To, float64(n[busy])/float64(n[observed]))
-	if use.Peak.Known {
-		a.peak.Add(from, use.To, use.Peak.Value)
+	a.level.Add(from, to, float64(part)/float64(of))
+	if peak.Known {
+		a.peak.Add(from, to, peak.Value)
 	}
 }
 

@@ -17,12 +17,12 @@ type holder struct {
 // hold makes the open accounts those of the holders.
 func (d *device) hold(at time.Time, holders []holder, window time.Duration) {
 	holders = d.resolve(holders)
-	if d.heldBy(holders) {
-		return
-	}
 	attribution := node.Exclusive
 	if len(holders) > 1 {
-		attribution = node.Split
+		attribution = d.way
+	}
+	if d.heldBy(holders, attribution) {
+		return
 	}
 	open := make([]*account, 0, len(holders))
 	for _, h := range holders {
@@ -38,18 +38,24 @@ func (d *device) hold(at time.Time, holders []holder, window time.Duration) {
 }
 
 // heldBy says that the open accounts are those of the holders already. Both are in the same order.
-func (d *device) heldBy(holders []holder) bool {
+func (d *device) heldBy(holders []holder, how node.Attribution) bool {
 	return slices.EqualFunc(d.open, holders, func(a *account, h holder) bool {
-		return a.container == h.container && a.weight == h.weight
+		return a.container == h.container && a.weight == h.weight && a.attribution == how
 	})
 }
 
-// take returns the container's account: the open one, else one that was closed and is still published, else a new one.
+// take returns the container's account: the open one, else that of a guest or one that was closed and is still published, else a new
+// one.
 func (d *device) take(at time.Time, c node.ContainerID, how node.Attribution, window time.Duration) *account {
 	same := func(a *account) bool { return a.container == c && a.attribution == how }
 	if i := slices.IndexFunc(d.open, same); i >= 0 {
 		a := d.open[i]
 		d.open = slices.Delete(d.open, i, i+1)
+		return a
+	}
+	if i := slices.IndexFunc(d.guests, same); i >= 0 {
+		a := d.guests[i]
+		d.guests = slices.Delete(d.guests, i, i+1)
 		return a
 	}
 	if i := slices.IndexFunc(d.kept, same); i >= 0 {
@@ -101,7 +107,7 @@ func (d *device) identify(c *node.ContainerID, holders []holder) {
 
 // rename gives the accounts of a container that had no UID its UID.
 func (d *device) rename(from, to node.ContainerID) {
-	for _, accounts := range [2][]*account{d.open, d.kept} {
+	for _, accounts := range d.lists() {
 		for _, a := range accounts {
 			if a.container == from {
 				a.container = to

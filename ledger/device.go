@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"slices"
 	"time"
 
 	"gpusignal/node"
@@ -13,8 +14,14 @@ const straddle = 10 * time.Second
 // device is the books of one device.
 type device struct {
 	total node.Total
-	// open are the accounts of the claims that stand: one that is exclusive, or several that are split.
+	// open are the accounts of the claims that stand: one that is exclusive, or several whose use is told in the same way.
 	open []*account
+	// way is how the use of the device is told while it is shared: by process or split.
+	way node.Attribution
+	// guests are the accounts of containers whose processes use the device though they do not claim it; strangers counts those that
+	// ever stayed.
+	guests    []*account
+	strangers uint64
 	// kept are the closed accounts that are still published.
 	kept []*account
 	// folded is the use of closed accounts that are published no more.
@@ -23,8 +30,11 @@ type device struct {
 	changed time.Time
 }
 
+// lists are all accounts that are published.
+func (d *device) lists() [3][]*account { return [...][]*account{d.open, d.guests, d.kept} }
+
 // book enters one interval.
-func (d *device) book(use node.Use) {
+func (d *device) book(use node.Use, window time.Duration) {
 	n := amountsOf(use)
 	d.total.Busy += time.Duration(n[busy])
 	d.total.Observed += time.Duration(n[observed])
@@ -34,13 +44,41 @@ func (d *device) book(use node.Use) {
 	if use.Divided {
 		return
 	}
-	if len(d.open) == 0 || use.To.Sub(use.From) > straddle && use.From.Before(d.changed) {
-		d.total.UnownedBusy += time.Duration(n[busy])
-		d.total.UnownedObserved += time.Duration(n[observed])
-		d.total.UnownedEnergy += n[energy]
+	switch {
+	case use.By.Known && use.Shared:
+		d.tell(node.ByProcess, use.To, window)
+		d.byProcess(n, use, window)
+	case len(d.open) == 0 || use.To.Sub(use.From) > straddle && use.From.Before(d.changed):
+		d.dismiss(use.To, nil)
+		d.unowned(n)
+	default:
+		d.dismiss(use.To, nil)
+		d.tell(node.Split, use.To, window)
+		d.attribute(n, use)
+	}
+}
+
+// unowned books what nobody owns.
+func (d *device) unowned(n amounts) {
+	d.total.UnownedBusy += time.Duration(n[busy])
+	d.total.UnownedObserved += time.Duration(n[observed])
+	d.total.UnownedEnergy += n[energy]
+}
+
+// tell changes the way in which the use of a shared device is told.
+func (d *device) tell(way node.Attribution, at time.Time, window time.Duration) {
+	if d.way == way || len(d.open) < 2 {
 		return
 	}
-	d.attribute(n, use)
+	d.way = way
+	holders := make([]holder, len(d.open))
+	for i, a := range d.open {
+		holders[i] = holder{a.container, a.weight}
+	}
+	before := d.open
+	d.hold(at, holders, window)
+	// What was expected to be told in another way and never was is as if it had not been.
+	d.kept = slices.DeleteFunc(d.kept, func(a *account) bool { return a.amounts == (amounts{}) && slices.Contains(before, a) })
 }
 
 // attribute shares an interval out among the open accounts. Their sum is the interval, exactly.
@@ -53,6 +91,7 @@ func (d *device) attribute(n amounts, use node.Use) {
 		return
 	}
 	split(n, d.open)
+	d.remember(use.By)
 }
 
 // expire folds the closed accounts whose time is over: into another published account of the same labels, so that the
@@ -89,7 +128,7 @@ func (d *device) holds(c node.ContainerID) bool {
 
 // heir returns a published account of the same labels, an open one first.
 func (d *device) heir(dead *account) *account {
-	for _, accounts := range [2][]*account{d.open, d.kept} {
+	for _, accounts := range d.lists() {
 		for _, a := range accounts {
 			if a != dead && a.attribution == dead.attribution && sameNames(a.container, dead.container) {
 				return a

@@ -18,6 +18,8 @@ type Config struct {
 	Window time.Duration
 	// Keep is how long a closed account stays published.
 	Keep time.Duration
+	// Processes says that the use of shared devices is expected to be told by processes.
+	Processes bool
 }
 
 // Ledger books use to accounts. It is safe for concurrent use.
@@ -34,15 +36,15 @@ func New(cfg Config) *Ledger {
 	return &Ledger{cfg: cfg, devices: make(map[node.DeviceID]*device)}
 }
 
-// Book enters one interval of a device's use: in the device's total, and in the accounts of the containers that claim
-// the device now, or as unowned where none does.
+// Book enters one interval of a device's use: in the device's total, and in the accounts of the containers whose processes it tells
+// of, else of those that claim the device now, or as unowned where there are none.
 func (l *Ledger) Book(use node.Use) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 
 	d := l.device(use.Device)
 	d.expire(use.To, l.cfg.Keep)
-	d.book(use)
+	d.book(use, l.cfg.Window)
 }
 
 // SetClaims replaces the claims of the whole node by those that stand at the instant at. It opens an account for each
@@ -66,6 +68,18 @@ func (l *Ledger) SetClaims(at time.Time, claims []node.Claim) {
 	}
 }
 
+// Guests counts the containers that were seen, in two intervals or more, to use a device that they have no claim on.
+func (l *Ledger) Guests() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+
+	var n uint64
+	for _, d := range l.order {
+		n += d.strangers
+	}
+	return n
+}
+
 // Shared says that containers other than one alone claim the device.
 func (l *Ledger) Shared(id node.DeviceID) bool {
 	l.mu.Lock()
@@ -85,7 +99,7 @@ func (l *Ledger) Use(at time.Time) ([]node.Total, []node.Account) {
 	n := 0
 	for _, d := range l.order {
 		d.expire(at, l.cfg.Keep)
-		n += len(d.open) + len(d.kept)
+		n += len(d.open) + len(d.guests) + len(d.kept)
 	}
 	totals := make([]node.Total, 0, len(l.order))
 	accounts := make([]node.Account, 0, n)
@@ -93,11 +107,10 @@ func (l *Ledger) Use(at time.Time) ([]node.Total, []node.Account) {
 		if !d.total.Booked.IsZero() {
 			totals = append(totals, d.total)
 		}
-		for _, a := range d.open {
-			accounts = append(accounts, a.publish())
-		}
-		for _, a := range d.kept {
-			accounts = append(accounts, a.publish())
+		for _, list := range d.lists() {
+			for _, a := range list {
+				accounts = append(accounts, a.publish())
+			}
 		}
 	}
 	slices.SortFunc(accounts, compareAccounts)
@@ -108,7 +121,10 @@ func (l *Ledger) Use(at time.Time) ([]node.Total, []node.Account) {
 func (l *Ledger) device(id node.DeviceID) *device {
 	d, ok := l.devices[id]
 	if !ok {
-		d = &device{total: node.Total{Device: id}}
+		d = &device{total: node.Total{Device: id}, way: node.Split}
+		if l.cfg.Processes {
+			d.way = node.ByProcess
+		}
 		l.devices[id] = d
 		at, _ := slices.BinarySearchFunc(l.order, id, func(d *device, id node.DeviceID) int {
 			return cmp.Compare(d.total.Device, id)

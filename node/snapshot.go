@@ -27,6 +27,8 @@ type Snapshot struct {
 	Calls    [FeatureCount]CallStats
 	Totals   []Total
 	Accounts []Account
+	// Guests counts the containers that were seen to use a device without a claim on it; not Known where processes are not visible.
+	Guests   Opt[uint64]
 	Claims   []Claim
 	Unmapped []Unmapped
 	Pods     []Pod
@@ -42,6 +44,7 @@ type Sources struct {
 	Calls func() [FeatureCount]CallStats
 	// Use reads totals and accounts at one instant, so that they add up.
 	Use     func(at time.Time) ([]Total, []Account)
+	Guests  func() uint64
 	Claims  func(at time.Time) ([]Claim, []Unmapped)
 	Pods    func(at time.Time) []Pod
 	Servers func(at time.Time) []Server
@@ -72,6 +75,9 @@ func (s *Sources) Snapshot(at time.Time) *Snapshot {
 		for i := range snap.Accounts {
 			snap.Accounts[i] = freshAccount(snap.Accounts[i], at, s.DeviceGrace)
 		}
+	}
+	if s.Guests != nil {
+		snap.Guests = Some(s.Guests())
 	}
 	if s.Claims != nil {
 		snap.Claims, snap.Unmapped = s.Claims(at)

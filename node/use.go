@@ -17,8 +17,10 @@ type Use struct {
 	Peak Opt[float64]
 	// Memory is the newest reading of bytes in use.
 	Memory Opt[uint64]
-	// By tells the processes that used the device, where they were read.
-	By []Process
+	// By tells the processes that are on the device, and those that ended since the interval began. Known where they were read.
+	By Opt[[]Process]
+	// Shared says that By tells by its shares who ran in the interval; else it tells of memory alone.
+	Shared bool
 	// Divided says that the device is cut into MIG instances, which are claimed in its place. What it used is the
 	// board's: it enters the device's total and is neither owned nor unowned.
 	Divided bool
@@ -46,10 +48,11 @@ type Account struct {
 	// Busy and Observed time, and Energy in microjoules, since the account was opened; these never go back.
 	Busy, Observed time.Duration
 	Energy         int64
-	// Utilization is the mean over the signal window and UtilizationPeak the greatest reading in it, 0–1. Not Known
+	// Utilization is the mean over the signal window and UtilizationPeak the greatest reading in it, 0–1; by process a reading is
+	// of some 5 s. Not Known
 	// before a whole window has been booked, for closed accounts, and where use was only split.
 	Utilization, UtilizationPeak Opt[float64]
-	// Memory of the device in use, in bytes. Not Known where use was only split.
+	// Memory of the device in use, in bytes: of a shared device, of the container's processes, where they were read.
 	Memory Opt[uint64]
 }
 

@@ -90,11 +90,7 @@ func (b *board) tick(ctx context.Context, at time.Time) {
 		if !due.slow && t.resting() {
 			continue
 		}
-		a := due
-		if a.want&node.WantProcesses != 0 && !b.sampler.shared(t.info.ID) {
-			a.want &^= node.WantProcesses
-		}
-		if !b.read(ctx, t, a) {
+		if !b.read(ctx, t, t.share(due, b.sampler.shared(t.info.ID))) {
 			return
 		}
 	}
@@ -114,6 +110,9 @@ func (b *board) read(ctx context.Context, t target, a ask) bool {
 	if err != nil {
 		b.failed(t, err, r.Calls, took)
 		return true
+	}
+	if a.want&node.WantProcesses != 0 && r.Processes.Known {
+		r.Processes = b.sampler.identify(r.Processes.Value, t.processes())
 	}
 	was := t.down()
 	use, booked := t.took(&r, a, took)

@@ -18,10 +18,11 @@ const restAfter = 3
 type device struct {
 	// instance says that it is a MIG instance: hardware counters alone tell what runs on it.
 	instance bool
-	// pending says that an interval is due to be booked, and failing is how many readings in a row failed. They belong to the
-	// goroutine of the board.
+	// pending says that an interval is due to be booked, failing is how many readings in a row failed, and sharing says that several
+	// containers held the device at the last slow reading. They belong to the goroutine of the board.
 	pending bool
 	failing int
+	sharing bool
 
 	mu sync.Mutex
 	// now is what is published, without what is worked out when it is asked for.
@@ -94,9 +95,14 @@ func (d *device) took(r *node.Reading, a ask, took time.Duration) (use node.Use,
 		return node.Use{}, false
 	}
 	d.pending = false
+	p := d.portion(r, a)
+	if a.shared && d.waits(r, p) {
+		d.interval.hold(p)
+		return node.Use{}, false
+	}
 	memory := d.now.Last.Memory
 	memory.Known = memory.Known && within(d.memoryAt, r.At, d.grace)
-	return d.interval.book(r.At, d.portion(r, a), memory)
+	return d.interval.book(r.At, p, memory)
 }
 
 // portion is what of the time since the last booking was observed, and how much of it was busy.
@@ -173,8 +179,7 @@ func (d *device) slow(r *node.Reading, a ask) {
 		last.Status, d.statusAt = r.Status, r.At
 	}
 	if a.want&node.WantProcesses != 0 && r.Processes.Known {
-		last.Processes, d.processesAt = node.Some(slices.Clone(r.Processes.Value)), r.At
-		d.interval.by = last.Processes.Value
+		last.Processes, d.processesAt = r.Processes, r.At
 	}
 }
 

@@ -12,7 +12,11 @@ type interval struct {
 	merge  merge
 	energy int64
 	peak   node.Opt[float64]
-	by     []node.Process
+	// held is what is known of the interval and waits for processes to tell whose it is.
+	held portion
+	// by are the processes that were read at its end, and shared says that their shares are of it.
+	by     node.Opt[[]node.Process]
+	shared bool
 	// metered is the driver's energy counter as it was last read, at the instant meteredAt; unmetered is where the energy of
 	// the interval begins, zero where it holds none.
 	metered              node.Opt[int64]
@@ -51,6 +55,11 @@ func (i *interval) meter(at time.Time, total node.Opt[int64]) (reset bool) {
 	return reset
 }
 
+// hold puts what is known by for when the interval ends.
+func (i *interval) hold(p portion) {
+	i.held = portion{i.held.busy + p.busy, i.held.observed + p.observed}
+}
+
 // book ends the interval and begins the next. An interval without length is not booked. A peak waits for the time that it
 // was seen in. What was told late is in an interval that begins with it, not where the last one ended: in the meantime the
 // device may have changed hands.
@@ -58,17 +67,20 @@ func (i *interval) book(at time.Time, p portion, memory node.Opt[node.Memory]) (
 	if !at.After(i.from) {
 		return node.Use{}, false
 	}
+	i.hold(p)
+	p = i.held
 	use := node.Use{
 		From: i.began(at, p.observed), To: at,
 		Busy: p.busy, Observed: p.observed,
 		Energy: i.energy, EnergyKnown: i.metered.Known,
 		Memory: node.Opt[uint64]{Value: memory.Value.Used, Known: memory.Known},
-		By:     i.by,
+		By:     i.by, Shared: i.shared,
 	}
 	if p.observed > 0 {
 		use.Peak, i.peak = i.peak, node.Opt[float64]{}
 	}
-	i.from, i.energy, i.by, i.unmetered = at, 0, nil, time.Time{}
+	i.from, i.energy, i.unmetered, i.held = at, 0, time.Time{}, portion{}
+	i.by, i.shared = node.Opt[[]node.Process]{}, false
 	return use, true
 }
 

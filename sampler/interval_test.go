@@ -46,11 +46,12 @@ func TestBookEndsAnInterval(t *testing.T) {
 	i.top(0.5)
 	i.meter(start, node.Some[int64](100))
 	i.meter(start.Add(2*time.Second), node.Some[int64](150))
-	i.by = []node.Process{{PID: 1}}
+	i.by, i.shared = node.Some([]node.Process{{PID: 1}}), true
 	got, ok := i.book(start.Add(2*time.Second), portion{time.Second / 2, time.Second}, node.Some(node.Memory{Used: 9}))
 	want := node.Use{
 		From: start, To: start.Add(2 * time.Second), Busy: time.Second / 2, Observed: time.Second, Energy: 50, EnergyKnown: true,
-		Peak: node.Some(0.5), Memory: node.Some[uint64](9), By: []node.Process{{PID: 1}},
+		Peak: node.Some(0.5), Memory: node.Some[uint64](9),
+		By: node.Some([]node.Process{{PID: 1}}), Shared: true,
 	}
 	if diff := cmp.Diff(want, got); !ok || diff != "" {
 		t.Errorf("booked %v (-want +got):\n%s", ok, diff)

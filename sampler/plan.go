@@ -26,8 +26,8 @@ type plan struct {
 // ask is what is due at a tick, and how long what it brings stands.
 type ask struct {
 	want node.Want
-	// slow says that an interval of use ends here.
-	slow bool
+	// slow says that an interval of use ends here; shared, that it waits for processes to tell whose it is.
+	slow, shared bool
 	// live is the time between two live readings, and gap the longest for which the later one stands; wait is how long a ring
 	// that told is waited for; grace is how long a number lives without a successor.
 	live, gap, wait, grace time.Duration

@@ -83,7 +83,10 @@ func TestWants(t *testing.T) {
 				got[time.Since(began)] = want
 			}
 			return reading(want, 1), nil
-		}}, func(c *Config) { c.Shared = func(node.DeviceID) bool { return true } })
+		}}, func(c *Config) {
+			c.Shared, c.Sees = func(node.DeviceID) bool { return true }, func() bool { return true }
+			c.Owner = func(int) (node.ContainerID, time.Time, bool) { return node.ContainerID{}, time.Time{}, true }
+		})
 		pass(11*time.Second + 50*time.Millisecond)
 		slow := node.WantMemory | node.WantUtilization | node.WantRing | node.WantCounters | node.WantActivity
 		want := make(map[time.Duration]node.Want)

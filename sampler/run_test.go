@@ -3,7 +3,6 @@ package sampler
 import (
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -215,40 +214,6 @@ func TestInstances(t *testing.T) {
 		}
 		if diff := cmp.Diff([]string{"0", "0:1", "0:2"}, got); diff != "" {
 			t.Errorf("devices (-want +got):\n%s", diff)
-		}
-	})
-}
-
-// Processes are read where a device is shared, and not often.
-func TestProcesses(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var mu sync.Mutex
-		wanted := make(map[node.DeviceID][]time.Duration)
-		began := time.Now()
-		r := start(t, &fake{
-			devices: twoGPUs,
-			read: func(id node.DeviceID, want node.Want) (node.Reading, error) {
-				if want&node.WantProcesses != 0 {
-					mu.Lock()
-					defer mu.Unlock()
-					wanted[id] = append(wanted[id], time.Since(began))
-				}
-				return reading(want, 1), nil
-			},
-		}, func(c *Config) { c.Shared = func(id node.DeviceID) bool { return id == gpu0 } })
-		pass(12 * time.Second)
-		want := map[node.DeviceID][]time.Duration{
-			gpu0: {100 * time.Millisecond, 5100 * time.Millisecond, 10100 * time.Millisecond},
-		}
-		if diff := cmp.Diff(want, wanted); diff != "" {
-			t.Errorf("process readings (-want +got):\n%s", diff)
-		}
-		var by int
-		for _, u := range r.booked(gpu0) {
-			by += len(u.By)
-		}
-		if by != 3 {
-			t.Errorf("processes in %d intervals, want in 3", by)
 		}
 	})
 }

@@ -32,6 +32,11 @@ type Config struct {
 	Window time.Duration
 	// Shared says that several containers hold the device, so that its processes are worth reading. It may be nil.
 	Shared func(node.DeviceID) bool
+	// Owner says whose a process of the host is, and when it started; it is asked in the tick that read the process, because
+	// processes end. Sees says that it can tell at all just now. Both are nil where the PIDs of the host are not visible: then no
+	// processes are read, and what is shared is booked without them.
+	Owner func(pid int) (owner node.ContainerID, started time.Time, known bool)
+	Sees  func() bool
 	// Book takes each interval of use, once, in order for each device. It may be nil.
 	Book   func(node.Use)
 	Logger *slog.Logger
@@ -44,6 +49,8 @@ type Sampler struct {
 	slow     time.Duration
 	window   time.Duration
 	shared   func(node.DeviceID) bool
+	owner    func(pid int) (node.ContainerID, time.Time, bool)
+	sees     func() bool
 	book     func(node.Use)
 	log      *slog.Logger
 
@@ -62,12 +69,14 @@ func New(cfg Config) *Sampler {
 		slow:     cmp.Or(cfg.SlowInterval, time.Second),
 		window:   cmp.Or(cfg.Window, 15*time.Second),
 		shared:   cfg.Shared,
+		owner:    cfg.Owner,
+		sees:     cfg.Sees,
 		book:     cfg.Book,
 		log:      cfg.Logger,
 		crew:     newCrew(),
 		ended:    make(chan error, 1),
 	}
-	if s.shared == nil {
+	if s.shared == nil || s.owner == nil || s.sees == nil {
 		s.shared = func(node.DeviceID) bool { return false }
 	}
 	if s.book == nil {

@@ -46,7 +46,7 @@ func readGPU(at time.Time, sub *subject, devices map[node.DeviceID]*device) gpuV
 			v.age = max(v.age, at.Sub(p.booked))
 		} else {
 			allUsed = false
-			v.why = fmt.Sprintf("utilisation of GPU %s is not known for this pod: it is shared without processes to tell by, or its first window is not full yet", id)
+			v.why = fmt.Sprintf("utilisation of GPU %s is not known for this pod: it is shared and its processes cannot be told apart (hostPID: true lets gpusignal see them), or its first window is not full yet", id)
 		}
 		if p.peak.Known {
 			peak = max(peak, p.peak.Value)
@@ -99,18 +99,18 @@ func readPart(at time.Time, sub *subject, id node.DeviceID, d *device) part {
 	return p
 }
 
-// readContainer returns what one container does with one device. It has an account for each way its use was attributed;
-// one that was only split tells nothing, and of the others the newest booked counts.
+// readContainer returns what one container does with one device. It has an account for each way its use was attributed; the newest
+// booked counts. Use that was only split tells nothing of utilisation, which is not known then, but memory may be told by processes.
 func readContainer(sub *subject, id node.DeviceID, name string) part {
 	var p part
 	for _, account := range sub.accounts {
-		if account.Device != id || account.Container.Name != name || account.Attribution == node.Split {
-			continue
-		}
-		if account.Booked.Before(p.booked) {
+		if account.Device != id || account.Container.Name != name || account.Booked.Before(p.booked) {
 			continue
 		}
 		p = part{account.Utilization, account.UtilizationPeak, account.Memory, account.Booked}
+		if account.Attribution == node.Split {
+			p.utilization, p.peak = node.Opt[float64]{}, node.Opt[float64]{}
+		}
 	}
 	return p
 }

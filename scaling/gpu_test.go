@@ -41,6 +41,7 @@ func TestGPUSignals(t *testing.T) {
 		a.Utilization = node.Some(0.3)
 		return a
 	}
+	memory := func(a node.Account, bytes uint64) node.Account { a.Memory = node.Some(bytes); return a }
 	young := func(a node.Account) node.Account { a.Opened = ago(10 * time.Second); return a }
 	closed := func(a node.Account) node.Account { a.Closed = ago(time.Second); return a }
 	unbooked := func(a node.Account) node.Account {
@@ -65,6 +66,11 @@ func TestGPUSignals(t *testing.T) {
 		},
 		{"only split", []node.Account{split(chat, "main", "GPU-a"), split(other, "main", "GPU-a")}, nil, map[Name]float64{}},
 		{"split, whatever its account says", []node.Account{guess(), split(other, "main", "GPU-a")}, nil, map[Name]float64{}},
+		{
+			"split, and memory told by processes",
+			[]node.Account{memory(split(chat, "main", "GPU-a"), 25), memory(split(other, "main", "GPU-a"), 50)},
+			nil, map[Name]float64{GPUMemoryUsage: 0.25},
+		},
 		{
 			"one of two devices split",
 			[]node.Account{split(chat, "main", "GPU-a"), split(other, "main", "GPU-a"), exclusive(chat, "GPU-b", 0.2, 30)},
