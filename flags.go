@@ -55,6 +55,8 @@ type options struct {
 	endpoints           []string
 	engineInterval      time.Duration
 	detail, dcgm        bool
+	// proc is where processes are looked up, /proc where it is empty. It is no flag: another tree is of use to who makes one alone.
+	proc string
 }
 
 // parseFlags reads flags and, for each flag, the environment variable GPUSIGNAL_<FLAG>.

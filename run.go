@@ -64,9 +64,9 @@ func newDaemon(opts options, log *slog.Logger) (*daemon, error) {
 }
 
 func (d *daemon) construct() error {
-	opts, log := d.opts, d.log
+	log := d.log
 	var err error
-	if d.config, err = newConfiguration(opts.configFile, opts.endpoints, log); err != nil {
+	if d.config, err = newConfiguration(d.opts.configFile, d.opts.endpoints, log); err != nil {
 		return err
 	}
 	d.add("configuration", d.config.run)
@@ -79,7 +79,7 @@ func (d *daemon) construct() error {
 	if err != nil {
 		log.Warn("no access to the API server", "err", err)
 	}
-	hostPIDs := d.opts.simulate || seesHost()
+	hostPIDs := d.opts.proc != "" || seesHost()
 	books := ledger.New(ledger.Config{Window: d.opts.window, Keep: keepClosed, Processes: hostPIDs})
 	sampling := sampler.Config{
 		Driver: driver, Interval: d.opts.interval, SlowInterval: d.opts.slow, Window: d.opts.window,
@@ -94,7 +94,7 @@ func (d *daemon) construct() error {
 	pods = kubelet.New(kubelet.Config{
 		PodResourcesSocket: d.opts.podResourcesSocket, PodsSocket: d.opts.podsSocket, PodsMode: d.opts.pods,
 		NodeName: d.opts.nodeName, API: api, Interval: claimsInterval,
-		HostPIDs: hostPIDs, Proc: d.proc, Devices: devices.List, OnClaims: books.SetClaims, Logger: log.With("source", "kubelet"),
+		HostPIDs: hostPIDs, Proc: d.opts.proc, Devices: devices.List, OnClaims: books.SetClaims, Logger: log.With("source", "kubelet"),
 	})
 	if err := pods.Check(); err != nil {
 		return err

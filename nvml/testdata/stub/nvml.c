@@ -231,7 +231,7 @@ ret_t nvmlDeviceGetProcessUtilization(device_t *device, process_use_t *out, uint
 		char *rest, *at;
 		process_use_t use = {.pid = (uint)strtoul(line, &rest, 10)};
 		use.sm = (uint)strtoul(rest, &at, 10);
-		use.stamp = (ull)(1e6 * (1.7e9 + (*at == ' ' ? strtod(at, NULL) : now())));
+		use.stamp = (ull)(1e6 * (epoch(device->gpu) + (*at == ' ' ? strtod(at, NULL) : now())));
 		if (use.stamp <= last)
 			continue;
 		if (out != NULL && found < *n)

@@ -2,17 +2,15 @@
 #include "stub.h"
 #include <time.h>
 
-#ifndef NO_SAMPLES
 typedef struct { ull stamp; union { double d; uint u; ull ull; } value; } sample_t;
 
-/* The seconds to add to the clock for a stamp. */
-static double epoch(int gpu) {
+double epoch(int gpu) {
 	char clock[16];
 	if (gpu_text(gpu, "ring.clock", -1, clock, sizeof clock) && strcmp(clock, "boot") == 0)
 		return 0;
 	if (number("clock", -1) >= 0)
 		return 1.7e9;
-	static double offset;
+	static double offset; /* several threads may work it out, and come to the same */
 	if (offset == 0) {
 		struct timespec t;
 		clock_gettime(CLOCK_REALTIME, &t);
@@ -21,6 +19,7 @@ static double epoch(int gpu) {
 	return offset;
 }
 
+#ifndef NO_SAMPLES
 static int put(sample_t *out, int n, int room, ull stamp, uint value, ull last) {
 	if (stamp <= last || n >= room)
 		return n;

@@ -148,6 +148,8 @@ device_t *handle_of(int gpu, int slot, const char *lines);
 struct bursts;
 typedef struct { double duty, period; const struct bursts *bursts; } load_t;
 double now(void);                           /* seconds, by the script's clock */
+/* The seconds to add to the clock for the stamp of a sample. */
+double epoch(int gpu);
 load_t load_of(int gpu, const char *prefix); /* prefix "" or "gi.G." */
 double busy(load_t load, double at);        /* seconds at full use until then */
 const struct bursts *bursts_of(int gpu);
