@@ -40,6 +40,7 @@ type unit struct {
 	device node.Device
 	// What follows is guarded by the board's turn.
 	handle gonvml.Device
+	gone   bool // the last look gave it up: whoever waited for its turn meanwhile has nothing to read
 	mig    bool // MIG was on when the board was last enumerated
 	wires  [node.FeatureCount]wire
 	lacks  node.Features // those whose wire is off

@@ -51,6 +51,9 @@ func TestDriver(t *testing.T) {
 		"a slow start":                                 slowStart,
 		"a GPU hung at the start":                      hungAtStart,
 		"a registration that hangs":                    hungRegistration,
+		"a call left inside":                           leftInside,
+		"new lives beside calls":                       newLives,
+		"a device that was given up":                   givenUp,
 		"calls are timed":                              callsTimed,
 		"a GPU without memory of its own":              integrated,
 		"shares of processes":                          processShares,
@@ -204,7 +207,6 @@ func followsTime(t *testing.T, library string) {
 
 func together(t *testing.T, library string) {
 	b := newBench(t, library, "gpu.7.mig 0 1 0 1g.18gb 19 4", "gpu.1.lost 1", "gpu.2.process 1 1", "gpu.2.process 2 2")
-	b.patience = time.Minute
 	b.mustDevices()
 	b.rewrite("gpu.7.mig 0 1 0 1g.18gb 19 4", "gpu.1.lost 1", "gpu.2.process 1 1", "gpu.2.process 2 2", "gpu.4.xid 31")
 	ids := []node.DeviceID{"MIG-00000000-0000-0000-0000-000000000007"}

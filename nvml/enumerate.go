@@ -138,7 +138,7 @@ func (d *Driver) look(b *board, base node.Device, known []*unit) sighting {
 		units = append(units, d.instances(gpu, known)...)
 	}
 	for _, u := range known {
-		if !slices.Contains(units, u) {
+		if u.gone = !slices.Contains(units, u); u.gone {
 			u.gpm.free()
 		}
 	}

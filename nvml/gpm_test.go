@@ -135,6 +135,24 @@ func activityLacks(t *testing.T, library string) {
 	}
 }
 
+// givenUp: a device that an enumeration gave up while someone waited for its turn is not read: the samples that it would be given
+// are nobody's, and the stub ends the process where the library is shut before they are freed.
+func givenUp(t *testing.T, library string) {
+	c := newClocked(t, library, "devices 1")
+	c.mustDevices()
+	c.mustRead(gpuID(0), node.WantActivity)
+	waits, err := c.unit(gpuID(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.at(1001, "devices 1", "gpu.0.uuid GPU-other")
+	c.mustDevices()
+	if got, err := c.readUnit(waits, node.WantActivity|node.WantMemory); err == nil {
+		t.Errorf("read a device that is not there any more: %+v", got)
+	}
+	c.mustRead("GPU-other", node.WantActivity|node.WantMemory)
+}
+
 // activityNone: a device none of whose metrics works lacks activity, though it takes samples.
 func activityNone(t *testing.T, library string) {
 	var lines []string

@@ -4,6 +4,9 @@ package nvml
 
 import (
 	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -72,12 +75,12 @@ func hungReopen(t *testing.T, library string) {
 	if got := len(b.mustDevices()); got != 8 {
 		t.Errorf("%d devices, want 8", got)
 	}
+	b.patience = patient
 	b.mustRead(gpuID(1), everything)
 	b.rewrite()
 	if _, err := wait(); err != nil {
 		t.Errorf("the call that came back: %v", err)
 	}
-	b.patience = 30 * time.Second
 	b.mustDevices()
 	b.mustRead(gpuID(0), everything)
 	b.mustRead(gpuID(2), everything)
@@ -97,7 +100,7 @@ func hungAtStart(t *testing.T, library string) {
 		b.mustRead(gpuID(3), node.WantMemory)
 	}
 	b.rewrite()
-	b.patience = 30 * time.Second
+	b.patience = patient
 	if got := len(b.mustDevices()); got != 8 {
 		t.Errorf("%d devices once it came back, want 8", got)
 	}
@@ -118,7 +121,72 @@ func hungRegistration(t *testing.T, library string) {
 	b.rewrite("devices 3", "gpu.1.events.sleep_ms 600000")
 	b.mustDevices() // The set is made anew, and the old one is not freed under the registration.
 	b.rewrite("devices 3", "gpu.0.xid 32")
-	b.patience = 30 * time.Second
+	b.patience = patient
 	wantEvents(t, b, time.Minute, node.Event{Device: gpuID(0), XID: 32})
 	b.mustRead(gpuID(1), everything)
+}
+
+// leftInside: a look at a GPU that is given up as hung is waited for at the end of a test, however short the driver's patience was;
+// the stub ends the process where the next driver calls beside it.
+func leftInside(t *testing.T, library string) {
+	b := newBench(t, library, "devices 2")
+	b.mustDevices()
+	b.patience = time.Millisecond
+	b.rewrite("devices 2", "gpu.1.handle.sleep_ms 200")
+	if got := len(b.mustDevices()); got != 2 {
+		t.Errorf("%d devices, want 2", got)
+	}
+	b.end()
+	next := New(Config{Library: library, Logger: slog.New(slog.DiscardHandler)})
+	next.patience = patient
+	if got, err := next.Devices(); len(got) != 2 || err != nil {
+		t.Errorf("the next driver lists %d devices, %v", len(got), err)
+	}
+	if err := next.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// newLives: a library that is opened again over and over, with no patience for the calls that run, is never shut beside one of them.
+func newLives(t *testing.T, library string) {
+	b := newBench(t, library, "devices 4", "gpu.0.memory_v2.return 1", "gpu.1.mig 0 1 0 1g.18gb 19 4")
+	b.mustDevices()
+	from, hours := time.Now(), atomic.Int64{}
+	b.now = func() time.Time { return from.Add(time.Duration(hours.Add(1)) * time.Hour) } // each new life is due
+	b.patience = 2 * time.Millisecond
+	ids := []node.DeviceID{gpuID(0), gpuID(1), gpuID(2), gpuID(3), "MIG-00000000-0000-0000-0000-000000000001"}
+	over := make(chan struct{})
+	var group sync.WaitGroup
+	for _, id := range append(ids, ids...) {
+		group.Go(func() {
+			for !done(over) {
+				_, _ = b.Read(id, everything|node.WantActivity|node.WantStatus)
+			}
+		})
+	}
+	group.Go(func() {
+		for !done(over) {
+			_, _ = b.Events(time.Millisecond)
+		}
+	})
+	for from := time.Now(); b.log.count("Opened NVML") < 20 && time.Since(from) < time.Minute; {
+		_, _ = b.Devices()
+	}
+	close(over)
+	group.Wait()
+	if got := b.log.count("Opened NVML"); got < 20 {
+		t.Errorf("opened %d times, want 20", got)
+	}
+	b.end()
+	for b.lib.Shutdown() == 0 { // It was opened beside calls too.
+	}
+}
+
+func done(over <-chan struct{}) bool {
+	select {
+	case <-over:
+		return true
+	default:
+		return false
+	}
 }

@@ -28,6 +28,11 @@ func (d *Driver) read(id node.DeviceID, want node.Want) (node.Reading, error) {
 	if err != nil {
 		return node.Reading{}, err
 	}
+	return d.readUnit(u, want)
+}
+
+// readUnit waits for the turn of a unit's board and reads it.
+func (d *Driver) readUnit(u *unit, want node.Want) (node.Reading, error) {
 	if !u.board.turn.take(d.patience) {
 		return node.Reading{}, errors.New("an earlier call has not come back from the driver")
 	}
@@ -35,7 +40,10 @@ func (d *Driver) read(id node.DeviceID, want node.Want) (node.Reading, error) {
 	if u.board.gone {
 		return node.Reading{}, errors.New("the library was closed meanwhile")
 	}
-	r := reader{driver: d, unit: u, id: id}
+	if u.gone {
+		return node.Reading{}, errors.New("it is not among the devices any more")
+	}
+	r := reader{driver: d, unit: u, id: u.device.ID}
 	u.calls = u.calls[:0]
 	r.gather(want)
 	failed := node.Reading{Calls: u.calls}
