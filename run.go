@@ -71,7 +71,7 @@ func (d *daemon) construct() error {
 	}
 	d.add("configuration", d.config.run)
 
-	driver, err := d.hardware()
+	driver, calls, err := d.hardware()
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func (d *daemon) construct() error {
 	books := ledger.New(ledger.Config{Window: d.opts.window, Keep: keepClosed, Processes: hostPIDs})
 	sampling := sampler.Config{
 		Driver: driver, Interval: d.opts.interval, SlowInterval: d.opts.slow, Window: d.opts.window,
-		Shared: books.Shared, Book: books.Book, Logger: log.With("source", "nvml"),
+		Shared: books.Shared, Book: books.Book, Calls: calls, Logger: log.With("source", "nvml"),
 	}
 	var pods *kubelet.Kubelet
 	if hostPIDs {
@@ -133,36 +133,37 @@ func (d *daemon) construct() error {
 // process that the runtime started has no parent in its namespace.
 func seesHost() bool { return os.Getppid() != 0 }
 
-// hardware returns the driver to read. For a simulated node it also sets where the kubelet's sockets are.
-func (d *daemon) hardware() (sampler.Driver, error) {
+// hardware returns the driver to read, and what tells of its calls beside readings. For a simulated node it also sets where the
+// kubelet's sockets are.
+func (d *daemon) hardware() (sampler.Driver, func() [node.FeatureCount]node.CallStats, error) {
 	if !d.opts.simulate {
 		driver := nvml.New(nvml.Config{Library: d.opts.nvmlLibrary, Logger: d.log.With("source", "nvml")})
 		d.closers = append(d.closers, driver)
-		return driver, nil
+		return driver, driver.Calls, nil
 	}
 	dir, err := os.MkdirTemp("", "gpusignal-sim-")
 	if err != nil {
-		return nil, fmt.Errorf("make a folder for the simulated sockets: %w", err)
+		return nil, nil, fmt.Errorf("make a folder for the simulated sockets: %w", err)
 	}
 	d.closers = append(d.closers, closer(func() error { return os.RemoveAll(dir) }))
 	var truth io.Writer
 	if d.opts.simulateLog != "" {
 		file, err := os.Create(d.opts.simulateLog)
 		if err != nil {
-			return nil, fmt.Errorf("open --simulate.log: %w", err)
+			return nil, nil, fmt.Errorf("open --simulate.log: %w", err)
 		}
 		d.closers = append(d.closers, file)
 		truth = file
 	}
 	simulated, err := sim.New(sim.Config{Seed: d.opts.simulateSeed, Dir: dir, Log: truth})
 	if err != nil {
-		return nil, fmt.Errorf("set up the simulated node: %w", err)
+		return nil, nil, fmt.Errorf("set up the simulated node: %w", err)
 	}
 	d.closers = append([]io.Closer{simulated}, d.closers...)
 	d.add("simulation", simulated.Run)
 	d.opts.podResourcesSocket, d.opts.podsSocket = simulated.PodResourcesSocket(), simulated.PodsSocket()
 	d.opts.nodeName = simulated.NodeName()
-	return simulated.Driver(), nil
+	return simulated.Driver(), nil, nil
 }
 
 func (d *daemon) snapshot() *node.Snapshot { return d.sources.Snapshot(time.Now()) }

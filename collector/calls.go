@@ -17,7 +17,7 @@ func newCallPart() *callPart {
 	return &callPart{
 		took: desc{
 			prefix + "exporter_driver_call_seconds",
-			"Time that calls of the driver took, over all devices that were ever there, by what they ask for.", dto.MetricType_SUMMARY, labels,
+			"Time that calls of the driver took, over all devices that were ever there, by what they ask for: init opens and shuts the library, enumeration lists the devices, events registers them; the wait for events sleeps, and is no cost.", dto.MetricType_SUMMARY, labels,
 		},
 		longest: gaugeDesc(labels, "exporter_driver_call_max_seconds",
 			"Longest single call of the driver since the exporter started, over all devices, by what it asks for."),

@@ -13,7 +13,7 @@ func readFamilies(l *labelNames) []family[deviceRow] {
 			func(r *deviceRow) (float64, bool) { return float64(r.state.Failures), true }),
 		counterOf(l, "device_missed_ticks_total", "Readings of the device that were due while an earlier one still ran.",
 			func(r *deviceRow) (float64, bool) { return float64(r.state.Missed), true }),
-		gaugeOf(l, "device_driver_time_ratio", "Share of wall time that calls of the driver for the device took lately, 0-1; above 0.005 the device is read less often. Slow readings are put off to 4 s at most, for bookings depend on them, so the share of a slow driver may stay above it.",
+		gaugeOf(l, "device_driver_time_ratio", "Share of wall time that calls of the driver for the device took lately, to read it and to list it, 0-1; above 0.005 the device is read less often. Slow readings are put off to 4 s at most, for bookings depend on them, so the share of a slow driver may stay above it.",
 			func(r *deviceRow) (float64, bool) { return known(r.state.Busy) }),
 		gaugeOf(l, "device_read_slowdown_ratio", "Factor by which the device is read less often than asked, because its driver's calls took too long: 1 for not at all.",
 			func(r *deviceRow) (float64, bool) { return r.state.Slowed, r.state.Slowed > 0 }),

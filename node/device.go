@@ -129,6 +129,16 @@ type CallStats struct {
 	Sum, Max time.Duration
 }
 
+// Add a call that took so long.
+func (s *CallStats) Add(took time.Duration) { s.Join(CallStats{1, took, took}) }
+
+// Join other calls to these.
+func (s *CallStats) Join(other CallStats) {
+	s.Count += other.Count
+	s.Sum += other.Sum
+	s.Max = max(s.Max, other.Max)
+}
+
 // XID is how often an XID error was seen, and when last.
 type XID struct {
 	Count uint64

@@ -33,6 +33,9 @@ const (
 	FeatureMPSProcesses
 	FeatureProcessUtilization
 	FeatureEvents
+	// What calls ask for that no device tells of: the library is opened or shut, and the devices are listed.
+	FeatureInit
+	FeatureEnumeration
 	FeatureCount int = iota
 )
 
@@ -41,7 +44,8 @@ func (f Feature) Label() string {
 	return [FeatureCount]string{
 		"memory", "utilization", "ring", "activity", "fields", "power", "power_limit", "energy", "temperature", "memory_temperature",
 		"throttling", "pcie", "nvlink", "clocks", "fan", "performance_state", "encoder", "decoder", "jpeg", "ofa", "ecc", "remapped_rows",
-		"retired_pages", "pcie_link", "processes", "mps_processes", "process_utilization", "events",
+		"retired_pages", "pcie_link", "processes", "mps_processes", "process_utilization", "events", "init",
+		"enumeration",
 	}[f]
 }
 

@@ -46,6 +46,9 @@ type Reading struct {
 	ProcessSpan Opt[time.Duration]
 	// Calls that the reading made, in their order. The next reading of the device uses the array again.
 	Calls []Call
+	// Aside is the time of calls that were made for the board since it was last read and are not among Calls: to list it, and to
+	// register its events.
+	Aside time.Duration
 	// Lacks are the features that this device, or the library for it, can never tell: known once they have been asked for.
 	Lacks Features
 }

@@ -24,6 +24,8 @@ type board struct {
 	units   []*unit
 	// lost says that the last reading, or look, found it lost.
 	lost atomic.Bool
+	// aside is the time of calls for it that no reading has told of yet. Guarded by turn.
+	aside time.Duration
 	// end is what ended the last reading that came to nothing, nil since one told something. Guarded by turn.
 	end error
 	// changes of its MIG geometry that events told of.
@@ -117,7 +119,7 @@ func functions(f node.Feature) []string {
 func (d *Driver) fit(u *unit) {
 	u.lacks, u.kept, u.old = 0, kept{}, !d.has("nvmlDeviceGetMemoryInfo_v2")
 	u.ring, u.ringRead, u.sharedAt, u.ringBefore = ring{}, time.Time{}, mark{}, mark{}
-	u.gpm.free()
+	d.free(u)
 	for i := range u.wires {
 		f := node.Feature(i)
 		u.wires[i] = wire{off: !d.able(u, f)}
@@ -134,6 +136,8 @@ func (d *Driver) able(u *unit, f node.Feature) bool {
 		return d.counts(u)
 	case node.FeatureMemory, node.FeatureProcesses, node.FeatureMPSProcesses, node.FeatureProcessUtilization:
 		return !u.mig && d.hasAny(functions(f)...) // A GPU in MIG mode could tell, but what is on it is told of its instances.
+	case node.FeatureInit, node.FeatureEnumeration:
+		return true
 	case node.FeatureEvents:
 		return u.parent == nil && d.hears() // What happens to an instance is told of its GPU.
 	default:

@@ -42,6 +42,7 @@ type Driver struct {
 	renewal     renewal
 
 	symbols symbols
+	aside   aside
 
 	// listening is held during a native wait for events, and while the event set is made or freed.
 	listening turn
@@ -192,10 +193,10 @@ func (d *Driver) shut() bool {
 	for _, b := range boards {
 		b.gone = true
 		for _, u := range b.units {
-			u.gpm.free()
+			d.free(u)
 		}
 	}
-	d.free()
+	d.freeSet()
 	d.mu.Lock()
 	d.mourn(boards)
 	d.units = map[node.DeviceID]*unit{}
@@ -203,7 +204,7 @@ func (d *Driver) shut() bool {
 	clear(d.byIndex)
 	clear(d.refused)
 	if d.has("nvmlShutdown") {
-		if ret := d.lib.Shutdown(); ret != gonvml.SUCCESS {
+		if ret := d.timed(nil, node.FeatureInit, d.lib.Shutdown); ret != gonvml.SUCCESS {
 			d.log.Debug("Shutting NVML down failed", "err", text(ret))
 		}
 	}

@@ -41,6 +41,11 @@ func (d *Driver) Events(timeout time.Duration) ([]node.Event, error) {
 	}
 }
 
+// Calls are none.
+func (d *Driver) Calls() [node.FeatureCount]node.CallStats {
+	return [node.FeatureCount]node.CallStats{}
+}
+
 // Close ends the waits of Events.
 func (d *Driver) Close() error {
 	d.once.Do(func() { close(d.done) })

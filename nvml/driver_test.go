@@ -54,6 +54,7 @@ func TestDriver(t *testing.T) {
 		"a call left inside":                           leftInside,
 		"new lives beside calls":                       newLives,
 		"a device that was given up":                   givenUp,
+		"calls beside readings are timed":              asideTimed,
 		"calls are timed":                              callsTimed,
 		"a GPU without memory of its own":              integrated,
 		"shares of processes":                          processShares,

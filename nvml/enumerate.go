@@ -14,7 +14,7 @@ import (
 
 // enumerate asks the library for its GPUs and what is on them.
 func (d *Driver) enumerate() ([]node.Device, error) {
-	count, ret := d.lib.DeviceGetCount()
+	count, ret := listed(d, nil, d.lib.DeviceGetCount)
 	if ret != gonvml.SUCCESS {
 		d.renewal = renewal{} // That is the library itself, not one device.
 		return nil, d.fault("count devices", ret)
@@ -107,10 +107,10 @@ func (d *Driver) attempt(b *board, calls func()) bool {
 
 // look opens the GPU of an index, whose turn is held. What was learned of a device goes on with it.
 func (d *Driver) look(b *board, base node.Device, known []*unit) sighting {
-	handle, ret := d.lib.DeviceGetHandleByIndex(base.Index)
+	handle, ret := listed(d, b, func() (gonvml.Device, gonvml.Return) { return d.lib.DeviceGetHandleByIndex(base.Index) })
 	var uuid string
 	if ret == gonvml.SUCCESS {
-		uuid, ret = handle.GetUUID()
+		uuid, ret = listed(d, b, handle.GetUUID)
 	}
 	if ret != gonvml.SUCCESS {
 		return sighting{ret: ret}
@@ -120,14 +120,14 @@ func (d *Driver) look(b *board, base node.Device, known []*unit) sighting {
 		gpu = known[0]
 	} else {
 		base.ID = node.DeviceID(uuid)
-		if base, ret = d.identify(base, handle); ret != gonvml.SUCCESS {
+		if base, ret = d.identify(b, base, handle); ret != gonvml.SUCCESS {
 			return sighting{ret: ret}
 		}
 		gpu = &unit{board: b, device: base}
 		d.fit(gpu)
 	}
 	gpu.handle = handle
-	mig := d.migOn(handle, gpu.mig)
+	mig := d.migOn(b, handle, gpu.mig)
 	if mig != gpu.mig {
 		// Much of what a GPU cannot tell with MIG on it tells with MIG off.
 		gpu.mig = mig
@@ -139,17 +139,20 @@ func (d *Driver) look(b *board, base node.Device, known []*unit) sighting {
 	}
 	for _, u := range known {
 		if u.gone = !slices.Contains(units, u); u.gone {
-			u.gpm.free()
+			d.free(u)
 		}
+	}
+	if len(known) == 0 {
+		b.aside = 0 // To open it takes long, and comes once.
 	}
 	return sighting{ret: gonvml.SUCCESS, units: units}
 }
 
 // identify asks a GPU what does not change while the library is open. A GPU goes by its minor number, so one that fails to tell it
 // is looked at again later; the index stands for it only where the driver has no minor numbers at all, as on WSL.
-func (d *Driver) identify(device node.Device, handle gonvml.Device) (node.Device, gonvml.Return) {
+func (d *Driver) identify(b *board, device node.Device, handle gonvml.Device) (node.Device, gonvml.Return) {
 	if d.has("nvmlDeviceGetMinorNumber") {
-		minor, ret := handle.GetMinorNumber()
+		minor, ret := listed(d, b, handle.GetMinorNumber)
 		switch {
 		case ret == gonvml.SUCCESS:
 			device.Minor = minor
@@ -158,12 +161,12 @@ func (d *Driver) identify(device node.Device, handle gonvml.Device) (node.Device
 		}
 	}
 	if d.has("nvmlDeviceGetName") {
-		if name, ret := handle.GetName(); ret == gonvml.SUCCESS {
+		if name, ret := listed(d, b, handle.GetName); ret == gonvml.SUCCESS {
 			device.Model = name
 		}
 	}
 	if d.hasAny("nvmlDeviceGetPciInfo_v3", "nvmlDeviceGetPciInfo_v2", "nvmlDeviceGetPciInfo") {
-		if pci, ret := handle.GetPciInfo(); ret == gonvml.SUCCESS {
+		if pci, ret := listed(d, b, handle.GetPciInfo); ret == gonvml.SUCCESS {
 			// NVML writes 00000000:3B:00.0, the kernel 0000:3b:00.0.
 			device.PCIAddress = fmt.Sprintf("%04x:%02x:%02x.0", pci.Domain, pci.Bus, pci.Device)
 		}

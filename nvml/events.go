@@ -82,16 +82,19 @@ func (d *Driver) register(gpu *unit, set gonvml.EventSet) gonvml.Return {
 	}
 	types := xid
 	if d.has("nvmlDeviceGetSupportedEventTypes") {
-		if supported, ret := gpu.handle.GetSupportedEventTypes(); ret == gonvml.SUCCESS {
+		if supported, ret := told(d, gpu.board, node.FeatureEvents, gpu.handle.GetSupportedEventTypes); ret == gonvml.SUCCESS {
 			types = ours & supported
 		}
 	}
+	put := func(types uint64) gonvml.Return {
+		return d.timed(gpu.board, node.FeatureEvents, func() gonvml.Return { return gpu.handle.RegisterEvents(types, set) })
+	}
 	ret := gonvml.ERROR_NOT_SUPPORTED
 	if types != 0 {
-		ret = gpu.handle.RegisterEvents(types, set)
+		ret = put(types)
 	}
 	if ret == gonvml.ERROR_NOT_SUPPORTED && types&xid != 0 && types != xid {
-		ret = gpu.handle.RegisterEvents(xid, set)
+		ret = put(xid)
 	}
 	switch {
 	case ret == gonvml.SUCCESS:
@@ -116,8 +119,8 @@ func (d *Driver) eventSet() gonvml.EventSet {
 		return nil
 	}
 	defer d.listening.give()
-	d.free()
-	set, ret := d.lib.EventSetCreate()
+	d.freeSet()
+	set, ret := told(d, nil, node.FeatureEvents, d.lib.EventSetCreate)
 	if ret != gonvml.SUCCESS {
 		d.log.Debug("There is no set of events", "err", text(ret))
 		return nil
@@ -129,15 +132,15 @@ func (d *Driver) eventSet() gonvml.EventSet {
 	return set
 }
 
-// free gives the event set back. The caller holds the turns to enumerate and to listen.
-func (d *Driver) free() {
+// freeSet gives the event set back. The caller holds the turns to enumerate and to listen.
+func (d *Driver) freeSet() {
 	d.mu.Lock()
 	set := d.set
 	d.set = nil
 	clear(d.owners)
 	d.mu.Unlock()
 	if set != nil && !d.kept {
-		_ = set.Free()
+		d.timed(nil, node.FeatureEvents, set.Free)
 	}
 	d.kept = false
 	for _, b := range d.boards() {

@@ -30,12 +30,12 @@ type gpm struct {
 // forget begins anew: counters may have been reset.
 func (g *gpm) forget() { g.at = time.Time{} }
 
-// free gives the samples back. The caller holds the board's turn.
-func (g *gpm) free() {
-	for _, sample := range g.samples {
-		_ = sample.Free()
+// free gives the samples of a unit back. The caller holds the board's turn.
+func (d *Driver) free(u *unit) {
+	for _, sample := range u.gpm.samples {
+		d.timed(u.board, node.FeatureActivity, sample.Free)
 	}
-	*g = gpm{}
+	u.gpm = gpm{}
 }
 
 // activity reads a sample and tells what the counters did since the last one. A difference is exact, so that nothing is lost
@@ -77,7 +77,8 @@ func (r *reader) prepare(g *gpm) bool {
 		g.fits = ok && support.IsSupportedDevice != 0
 	}
 	for g.fits && len(g.samples) < 2 {
-		sample, ret := r.driver.lib.GpmSampleAlloc()
+		var sample gonvml.GpmSample
+		ret := r.call(node.FeatureActivity, func() (ret gonvml.Return) { sample, ret = r.driver.lib.GpmSampleAlloc(); return ret })
 		if ret != gonvml.SUCCESS {
 			return r.heed(node.FeatureActivity, ret)
 		}

@@ -11,12 +11,13 @@ import (
 )
 
 // migOn says whether a GPU is in MIG mode and its instances can be listed: as before where it cannot tell for now.
-func (d *Driver) migOn(handle gonvml.Device, before bool) bool {
+func (d *Driver) migOn(b *board, handle gonvml.Device, before bool) bool {
 	if !d.hasAll("nvmlDeviceGetMigMode", "nvmlDeviceGetMaxMigDeviceCount", "nvmlDeviceGetMigDeviceHandleByIndex",
 		"nvmlDeviceGetGpuInstanceId", "nvmlDeviceGetComputeInstanceId") {
 		return false
 	}
-	switch current, _, ret := handle.GetMigMode(); {
+	current, ret := listed(d, b, func() (int, gonvml.Return) { current, _, ret := handle.GetMigMode(); return current, ret })
+	switch {
 	case ret == gonvml.SUCCESS:
 		return current == gonvml.DEVICE_MIG_ENABLE
 	case never(ret):
@@ -56,13 +57,13 @@ func (d *Driver) instances(gpu *unit, known []*unit) []*unit {
 
 // slots hands over what is in the slots of a GPU, and says whether all of them could be looked at.
 func (d *Driver) slots(gpu *unit, found func(node.Device, gonvml.Device)) (complete bool) {
-	slots, ret := gpu.handle.GetMaxMigDeviceCount()
+	slots, ret := listed(d, gpu.board, gpu.handle.GetMaxMigDeviceCount)
 	if ret != gonvml.SUCCESS {
 		return false
 	}
 	complete = true
 	for slot := range slots {
-		handle, ret := gpu.handle.GetMigDeviceHandleByIndex(slot)
+		handle, ret := listed(d, gpu.board, func() (gonvml.Device, gonvml.Return) { return gpu.handle.GetMigDeviceHandleByIndex(slot) })
 		var device node.Device
 		if ret == gonvml.SUCCESS {
 			device, ret = d.identifyInstance(gpu, handle)
@@ -91,31 +92,40 @@ func instance(among []*unit, id node.DeviceID) *unit {
 func (d *Driver) identifyInstance(gpu *unit, handle gonvml.Device) (node.Device, gonvml.Return) {
 	device := gpu.device
 	device.Parent, device.ProfileID, device.PlacementStart = gpu.device.ID, -1, -1
-	uuid, ret := handle.GetUUID()
+	uuid, ret := listed(d, gpu.board, handle.GetUUID)
 	if ret != gonvml.SUCCESS {
 		return device, ret
 	}
 	device.ID = node.DeviceID(uuid)
-	if device.GPUInstance, ret = handle.GetGpuInstanceId(); ret != gonvml.SUCCESS {
+	if device.GPUInstance, ret = listed(d, gpu.board, handle.GetGpuInstanceId); ret != gonvml.SUCCESS {
 		return device, ret
 	}
-	if device.ComputeInstance, ret = handle.GetComputeInstanceId(); ret != gonvml.SUCCESS {
+	if device.ComputeInstance, ret = listed(d, gpu.board, handle.GetComputeInstanceId); ret != gonvml.SUCCESS {
 		return device, ret
 	}
 	if d.has("nvmlDeviceGetName") {
 		// The name of an instance is "NVIDIA H200 MIG 1g.18gb".
-		if name, ret := handle.GetName(); ret == gonvml.SUCCESS {
+		if name, ret := listed(d, gpu.board, handle.GetName); ret == gonvml.SUCCESS {
 			if model, profile, found := strings.Cut(name, " MIG "); found {
 				device.Model, device.Profile = model, profile
 			}
 		}
 	}
 	if d.hasAll("nvmlDeviceGetGpuInstanceById", "nvmlGpuInstanceGetInfo") {
-		if gi, ret := gpu.handle.GetGpuInstanceById(device.GPUInstance); ret == gonvml.SUCCESS {
-			if info, ret := gi.GetInfo(); ret == gonvml.SUCCESS {
-				device.ProfileID, device.PlacementStart = int(info.ProfileId), int(info.Placement.Start)
-			}
-		}
+		device.ProfileID, device.PlacementStart = d.placement(gpu, device.GPUInstance)
 	}
 	return device, gonvml.SUCCESS
+}
+
+// placement of a GPU instance: its profile, and the first of its slices; -1 both where the driver does not tell.
+func (d *Driver) placement(gpu *unit, id int) (profile, start int) {
+	instance, ret := listed(d, gpu.board, func() (gonvml.GpuInstance, gonvml.Return) { return gpu.handle.GetGpuInstanceById(id) })
+	if ret != gonvml.SUCCESS {
+		return -1, -1
+	}
+	info, ret := listed(d, gpu.board, instance.GetInfo)
+	if ret != gonvml.SUCCESS {
+		return -1, -1
+	}
+	return int(info.ProfileId), int(info.Placement.Start)
 }

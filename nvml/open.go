@@ -40,12 +40,12 @@ func (d *Driver) open() error {
 	if !d.hasAny("nvmlDeviceGetHandleByIndex_v2", "nvmlDeviceGetHandleByIndex") {
 		return d.tooOld("nvmlDeviceGetHandleByIndex")
 	}
-	if ret := d.lib.Init(); ret != gonvml.SUCCESS {
+	if ret := d.timed(nil, node.FeatureInit, d.lib.Init); ret != gonvml.SUCCESS {
 		return d.fault(fmt.Sprintf("open %q", d.library), ret)
 	}
 	d.version = ""
 	if d.has("nvmlSystemGetDriverVersion") {
-		if version, ret := d.lib.SystemGetDriverVersion(); ret == gonvml.SUCCESS {
+		if version, ret := told(d, nil, node.FeatureInit, d.lib.SystemGetDriverVersion); ret == gonvml.SUCCESS {
 			d.version = version
 		}
 	}

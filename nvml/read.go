@@ -46,7 +46,8 @@ func (d *Driver) readUnit(u *unit, want node.Want) (node.Reading, error) {
 	r := reader{driver: d, unit: u, id: u.device.ID}
 	u.calls = u.calls[:0]
 	r.gather(want)
-	failed := node.Reading{Calls: u.calls}
+	failed := node.Reading{Calls: u.calls, Aside: u.board.aside}
+	u.board.aside = 0
 	if r.end != nil {
 		u.board.end = r.end
 		u.board.lost.Store(errors.Is(r.end, node.ErrDeviceLost) || errors.Is(r.end, node.ErrResetRequired))
@@ -63,7 +64,7 @@ func (d *Driver) readUnit(u *unit, want node.Want) (node.Reading, error) {
 	if !r.got && r.failure != nil {
 		return failed, r.failure
 	}
-	r.reading.At, r.reading.Calls, r.reading.Lacks = d.now(), u.calls, u.lacks
+	r.reading.At, r.reading.Calls, r.reading.Aside, r.reading.Lacks = d.now(), u.calls, failed.Aside, u.lacks
 	return r.reading, nil
 }
 

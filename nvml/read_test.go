@@ -32,6 +32,37 @@ func callsTimed(t *testing.T, library string) {
 	}
 }
 
+// asideTimed: what opens the library, lists a GPU and registers its events is timed too. The next reading of the GPU is told what
+// it was listed for, once, and not what it took to open it.
+func asideTimed(t *testing.T, library string) {
+	lines := []string{"devices 1", "gpu.0.mig 0 1 0 1g.18gb 19 4", "gpu.0.uuid.sleep_ms 300"}
+	b := newBench(t, library, lines...)
+	b.mustDevices()
+	first := b.Calls()
+	if n := first[node.FeatureInit].Count; n != 2 {
+		t.Errorf("%d calls to open the library, want Init and one for the driver's version", n)
+	}
+	if n := first[node.FeatureEvents].Count; n != 3 {
+		t.Errorf("%d calls to register events, want a set, what is supported, and one to register", n)
+	}
+	if s := first[node.FeatureEnumeration]; s.Count < 10 || s.Max < 300*time.Millisecond || s.Sum < s.Max {
+		t.Errorf("calls to list what is there %+v: one sleeps 300 ms", s)
+	}
+	if aside := b.mustRead(gpuID(0), node.WantCounters).Aside; aside >= 300*time.Millisecond {
+		t.Errorf("%v beside the first reading: to open a GPU is no cost of reading it", aside)
+	}
+	b.mustDevices()
+	again := b.Calls()
+	if n := again[node.FeatureEnumeration].Count; n <= first[node.FeatureEnumeration].Count || again[node.FeatureInit] != first[node.FeatureInit] {
+		t.Errorf("calls after the next enumeration %+v", again)
+	}
+	for _, least := range []time.Duration{300 * time.Millisecond, 0} {
+		if aside := b.mustRead("MIG-00000000-0000-0000-0000-000000000000", node.WantMemory).Aside; aside < least || least == 0 && aside != 0 {
+			t.Errorf("%v beside a reading, want %v or more, and once", aside, least)
+		}
+	}
+}
+
 // integrated: a GPU that shares the memory of the machine has none to tell, and tells the rest.
 func integrated(t *testing.T, library string) {
 	b := newBench(t, library, "gpu.0.memory_v2.return 3", "gpu.0.memory.return 3", "gpu.0.utilization 40")

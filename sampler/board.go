@@ -106,7 +106,7 @@ func (b *board) read(ctx context.Context, t target, a ask) bool {
 	if ctx.Err() != nil {
 		return false
 	}
-	b.spend(end, cost(r.Calls, a, took))
+	b.spend(end, cost(&r, a, took))
 	if err != nil {
 		b.failed(t, err, r.Calls, took)
 		return true

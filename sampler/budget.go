@@ -19,7 +19,8 @@ const (
 )
 
 // budget keeps the time that the calls of a board take, and puts readings off when it is too much: by twice as long, and
-// twice again, whichever of live and slow readings takes more of it. Below half of what it may take it returns, the slow ones
+// twice again, whichever of live and slow readings takes more of it. What the board is listed by counts too, though nothing puts
+// it off; where it takes nearly all of the time, nothing is gained by reading less often, and that is not done. Below half of what it may take it returns, the slow ones
 // first: pods are booked by them. It is an aim and not a bound: readings are put off so far and no further, slow ones to slowest
 // at most, so the share of a driver that takes long for them stays above driverShare, and is told as it is.
 type budget struct {
@@ -54,9 +55,7 @@ func (b *budget) spend(at time.Time, s spent) (changed bool) {
 		// A call that took longer than a second took the seconds before this one.
 		changed = b.turn(slot)
 	}
-	now := &b.slots[b.slot%int64(len(b.slots))]
-	now.live += s.live
-	now.slow += s.slow
+	b.slots[b.slot%int64(len(b.slots))].add(s)
 	return changed
 }
 
@@ -74,10 +73,9 @@ func (b *budget) turn(slot int64) bool {
 	}
 	var sum spent
 	for _, s := range b.slots {
-		sum.live += s.live
-		sum.slow += s.slow
+		sum.add(s)
 	}
-	share := float64(sum.live+sum.slow) / float64(budgetSlots*time.Second)
+	share := float64(sum.all()) / float64(budgetSlots*time.Second)
 	b.share = node.Some(min(share, 1))
 	if b.slot-b.changed <= budgetSlots {
 		return false // Of the time before the change.
@@ -92,8 +90,8 @@ func (b *budget) turn(slot int64) bool {
 // decide changes a factor, and says whether it did. What takes less than a tenth of the time is not worth putting off.
 func (b *budget) decide(share float64, sum spent) bool {
 	live, slow := b.live, b.slow
-	mayLive := live < most && 10*sum.live > sum.live+sum.slow
-	maySlow := slow < b.limit && 10*sum.slow > sum.live+sum.slow
+	mayLive := live < most && 10*sum.live > sum.all()
+	maySlow := slow < b.limit && 10*sum.slow > sum.all()
 	switch {
 	case share > driverShare && maySlow && (sum.slow > sum.live || !mayLive):
 		slow *= 2

@@ -112,6 +112,30 @@ func TestBudgetHysteresis(t *testing.T) {
 	factor(1, "long after a hang")
 }
 
+// What a board is listed by is in the share, and readings are put off for it only where that is worth it.
+func TestBudgetAside(t *testing.T) {
+	for name, test := range map[string]struct {
+		live, aside time.Duration // a second
+		factor      int
+	}{
+		"both within the budget":        {2 * time.Millisecond, 2 * time.Millisecond, 1},
+		"together above it":             {3 * time.Millisecond, 3 * time.Millisecond, 2},
+		"readings are not worth a word": {time.Millisecond / 10, 60 * time.Millisecond, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBudget(time.Second)
+			for n := range 15 {
+				b.spend(epoch.Add(time.Duration(n)*time.Second), spent{live: test.live, aside: test.aside})
+			}
+			share, slowed := b.told()
+			want := 1.1 * (test.live + test.aside).Seconds() // Ten whole seconds, and the one before them.
+			if diff := share.Value - want; diff < -0.11*want || diff > 0.01*want || slowed != float64(test.factor) {
+				t.Errorf("share %v, put off by %v, want %v and %d", share.Value, slowed, want, test.factor)
+			}
+		})
+	}
+}
+
 // A board whose driver is slow is read less often, says so, is logged once, loses nothing of its ring, and returns.
 func TestBackOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

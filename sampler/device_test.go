@@ -130,17 +130,19 @@ func TestCost(t *testing.T) {
 		{Feature: node.FeatureMemory, Took: 1}, {Feature: node.FeatureUtilization, Took: 2}, {Feature: node.FeatureRing, Took: 4},
 	}
 	for name, test := range map[string]struct {
-		made []node.Call
-		a    ask
-		want spent
+		made  []node.Call
+		a     ask
+		want  spent
+		aside time.Duration
 	}{
-		"by the calls":                  {calls, slow, spent{3, 4}},
-		"a driver that tells of none":   {nil, live, spent{9, 0}},
-		"one that tells of none, slow":  {nil, slow, spent{0, 9}},
-		"calls, and waits between them": {calls[:1], live, spent{1, 0}},
+		"by the calls":                  {made: calls, a: slow, want: spent{live: 3, slow: 4}},
+		"a driver that tells of none":   {a: live, want: spent{live: 9}},
+		"one that tells of none, slow":  {a: slow, want: spent{slow: 9}},
+		"calls, and waits between them": {made: calls[:1], a: live, want: spent{live: 1}},
+		"calls beside it":               {made: calls[:1], aside: 5, a: live, want: spent{live: 1, aside: 5}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := cost(test.made, test.a, 9); got != test.want {
+			if got := cost(&node.Reading{Calls: test.made, Aside: test.aside}, test.a, 9); got != test.want {
 				t.Errorf("cost %v, want %v", got, test.want)
 			}
 		})

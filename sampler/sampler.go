@@ -38,7 +38,9 @@ type Config struct {
 	Owner func(pid int) (owner node.ContainerID, started time.Time, known bool)
 	Sees  func() bool
 	// Book takes each interval of use, once, in order for each device. It may be nil.
-	Book   func(node.Use)
+	Book func(node.Use)
+	// Calls sums up the calls of the driver that no reading tells of. It may be nil.
+	Calls  func() [node.FeatureCount]node.CallStats
 	Logger *slog.Logger
 }
 
@@ -52,6 +54,7 @@ type Sampler struct {
 	owner    func(pid int) (node.ContainerID, time.Time, bool)
 	sees     func() bool
 	book     func(node.Use)
+	aside    func() [node.FeatureCount]node.CallStats
 	log      *slog.Logger
 
 	crew   *crew
@@ -72,6 +75,7 @@ func New(cfg Config) *Sampler {
 		owner:    cfg.Owner,
 		sees:     cfg.Sees,
 		book:     cfg.Book,
+		aside:    cfg.Calls,
 		log:      cfg.Logger,
 		crew:     newCrew(),
 		ended:    make(chan error, 1),
@@ -81,6 +85,9 @@ func New(cfg Config) *Sampler {
 	}
 	if s.book == nil {
 		s.book = func(node.Use) {}
+	}
+	if s.aside == nil {
+		s.aside = func() (none [node.FeatureCount]node.CallStats) { return none }
 	}
 	s.roll, s.events = newRoll(s), newEvents()
 	s.view.Store(&view{})

@@ -115,12 +115,12 @@ func driverTable() []mutant {
 		},
 		{
 			fault: "activity: samples are freed before the library is shut",
-			file:  "nvml/driver.go", text: "\t\t\tu.gpm.free()\n", instead: "\t\t\t_ = u\n",
+			file:  "nvml/driver.go", text: "\t\t\td.free(u)\n", instead: "\t\t\t_ = u\n",
 			folder: "./nvml", test: "TestDriver/activity",
 		},
 		{
 			fault: "activity: samples of an instance that is gone are freed",
-			file:  "nvml/enumerate.go", text: "\t\t\tu.gpm.free()\n", instead: "",
+			file:  "nvml/enumerate.go", text: "\t\t\td.free(u)\n", instead: "",
 			folder: "./nvml", test: "TestDriver/MIG_that_changes",
 		},
 		{
