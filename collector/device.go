@@ -54,7 +54,7 @@ func newDevicePart(nodeName string, detail bool) *devicePart {
 		families: slices.Concat(readingFamilies(labels), totalFamilies(labels), byteFamilies(labels), healthFamilies(labels),
 			activityTime(labels), readFamilies(labels)),
 		labelled: slices.Concat(activityFamilies(labels, detail), throttleFamilies(labels, detail), clockFamilies(labels, detail),
-			errorFamilies(labels), capabilityFamilies(labels), eventFamilies(labels, detail)),
+			errorFamilies(labels), partFamilies(labels, detail), capabilityFamilies(labels), eventFamilies(labels, detail)),
 	}
 	if detail {
 		d.families = slices.Concat(d.families, stateFamilies(labels), readDetailFamilies(labels))

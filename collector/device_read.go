@@ -5,7 +5,7 @@ import "gpusignal/node"
 // readFamilies are how reading the device goes, and what it costs.
 func readFamilies(l *labelNames) []family[deviceRow] {
 	return []family[deviceRow]{
-		gaugeOf(l, "device_reading_age_seconds", "Time since the newest good reading of any part of the device, most often memory and utilisation. Power, counters and status are read less often: each is dropped when it has no successor for three of its intervals, 5 s at least, and status within 60 s.",
+		gaugeOf(l, "device_reading_age_seconds", "Time since the newest good reading of any part of the device, most often memory and utilisation. Each part is dropped when it has no successor for three of its own intervals, 5 s at least: status within 30 s. With --collector.detail gpusignal_device_part_age_seconds tells the age of each.",
 			func(r *deviceRow) (float64, bool) { return age(r.at, r.state.At) }),
 		counterOf(l, "device_reads_total", "Readings of the device that were tried.",
 			func(r *deviceRow) (float64, bool) { return float64(r.state.Reads), true }),
@@ -29,6 +29,19 @@ func readDetailFamilies(l *labelNames) []family[deviceRow] {
 			func(r *deviceRow) (float64, bool) { return seconds(r.state.Refresh) }),
 		counterOf(l, "device_ring_samples_total", "Samples of utilisation taken from the driver's ring; while it does not rise, busy time is made of live readings.",
 			func(r *deviceRow) (float64, bool) { return float64(r.state.Totals.RingSamples), true }),
+	}
+}
+
+// partFamilies are how old each part of what is known of the device is.
+func partFamilies(l *labelNames, detail bool) []labelled[deviceRow] {
+	if !detail {
+		return nil
+	}
+	return []labelled[deviceRow]{
+		each(gaugeDesc(l.with("part"), "device_part_age_seconds",
+			"Time since a part of what is known of the device was last told: memory, utilization (live), ring (its samples of utilisation), counters (power, energy, temperature, throttling, bytes), activity, status (clocks, fans, ECC), processes. Absent for a part that never was; its numbers are dropped after three of its own intervals, 5 s at least."),
+			all[node.Part](node.Parts), node.Part.Label,
+			func(r *deviceRow, p node.Part) (float64, bool) { return age(r.at, r.state.Told[p]) }),
 	}
 }
 

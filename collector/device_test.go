@@ -120,6 +120,20 @@ func TestAgesAreNeverNegative(t *testing.T) {
 	})
 }
 
+// Each part has an age of its own, also when its numbers were dropped; one that never was told has none.
+func TestPartsHaveAges(t *testing.T) {
+	d := healthyH100()
+	d.Told[node.PartCounters], d.Last.Power = ago(3*time.Minute), node.Opt[float64]{}
+	s := &node.Snapshot{At: at, Devices: []node.DeviceState{d}}
+	expect(t, seriesOf(t, collectorWith(s, Config{Detail: true})), map[string]string{
+		`gpusignal_device_part_age_seconds{gpu="0",gpu_uuid="GPU-0",part="memory"}`:    "0.1",
+		`gpusignal_device_part_age_seconds{gpu="0",gpu_uuid="GPU-0",part="counters"}`:  "180",
+		`gpusignal_device_part_age_seconds{gpu="0",gpu_uuid="GPU-0",part="status"}`:    "7",
+		`gpusignal_device_part_age_seconds{gpu="0",gpu_uuid="GPU-0",part="processes"}`: "",
+		`gpusignal_device_power_watts{gpu="0",gpu_uuid="GPU-0"}`:                       "",
+	})
+}
+
 // Without the flags their families are not there, and what is there of the others is less.
 func TestFlagsAddFamilies(t *testing.T) {
 	for _, test := range []struct {
@@ -131,6 +145,7 @@ func TestFlagsAddFamilies(t *testing.T) {
 		{"by default", Config{}, `gpusignal_device_clock_hertz{clock="memory"`, false},
 		{"by default", Config{}, `gpusignal_device_performance_state{`, false},
 		{"by default", Config{}, `gpusignal_exporter_driver_call_`, false},
+		{"by default", Config{}, `gpusignal_device_part_age_seconds{`, false},
 		{"by default", Config{}, `DCGM_`, false},
 		{"with detail", Config{Detail: true}, `gpusignal_device_clock_hertz{clock="memory"`, true},
 		{"with detail", Config{Detail: true}, `DCGM_`, false},

@@ -104,12 +104,22 @@ func board(i int) node.DeviceState {
 		XIDs:   map[int]node.XID{79: {Count: 1, Last: ago(time.Hour)}, 13: {Count: 4, Last: ago(time.Minute)}},
 		Events: [node.EventKinds]uint64{node.EventXID: 5, node.EventECCSingleBit: 2}, Totals: totals(),
 		Refresh: node.Some(time.Second / 10), Lacks: node.Features(0).With(node.FeatureProcessUtilization), Busy: node.Some(0.002), Slowed: 1,
-		Reads: 36000, Failures: 2, Missed: 5, Took: 700 * time.Microsecond,
+		Reads: 36000, Failures: 2, Missed: 5, Took: 700 * time.Microsecond, Told: told(),
 	}
 	for u := range d.Activity {
 		d.Activity[u] = node.Some(0.1 * float64(u+1))
 	}
 	return d
+}
+
+// told is how old each part of a reading is: by the interval that it is read at.
+func told() (t [node.Parts]time.Time) {
+	for p := range t {
+		t[p] = ago(500 * time.Millisecond)
+	}
+	t[node.PartMemory], t[node.PartUtilization] = ago(100*time.Millisecond), ago(100*time.Millisecond)
+	t[node.PartStatus], t[node.PartProcesses] = ago(7*time.Second), ago(3*time.Second)
+	return t
 }
 
 func rawCounters() node.Counters {
@@ -155,7 +165,7 @@ func container(pod node.PodID) node.ContainerID { return node.ContainerID{Pod: p
 // account of busy and observed seconds, and joules.
 func account(pod node.PodID, id node.DeviceID, how node.Attribution, busy, observed, energy int64) node.Account {
 	a := node.Account{
-		Container: container(pod), Device: id, Attribution: how, Opened: ago(time.Hour), Booked: ago(500 * time.Millisecond),
+		Container: container(pod), Device: id, Attribution: how, Opened: ago(time.Hour), Booked: ago(500 * time.Millisecond), Watched: ago(500 * time.Millisecond),
 		Busy: time.Duration(busy) * time.Second, Observed: time.Duration(observed) * time.Second, Energy: energy * 1_000_000,
 	}
 	if how == node.Exclusive {

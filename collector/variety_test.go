@@ -89,6 +89,8 @@ func healthyH100() node.DeviceState {
 	}
 	d.Totals = totals()
 	d.Refresh, d.Lacks = node.Some(100*time.Millisecond), lacking(node.FeatureFan, node.FeatureRetiredPages)
+	d.Told = told()
+	d.Told[node.PartProcesses] = time.Time{} // It is not shared.
 	d.XIDs = map[int]node.XID{31: {Count: 2, Last: ago(time.Minute)}, 13: {Count: 1, Last: ago(time.Hour)}}
 	d.Events[node.EventXID] = 3
 	return d

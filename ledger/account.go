@@ -18,7 +18,7 @@ type account struct {
 	// carry is what rounding owes the account of each amount, in parts of the weights' sum.
 	carry amounts
 
-	opened, closed, booked time.Time
+	opened, closed, booked, watched time.Time
 	// since is when the claim that stands began: the windows begin there.
 	since time.Time
 	// left is when the container was last seen with a claim on the device, for a closed account.
@@ -57,6 +57,7 @@ func (a *account) gauge(part, of int64, to time.Time, peak node.Opt[float64]) {
 	if of == 0 || a.level == nil {
 		return
 	}
+	a.watched = to
 	from := to.Add(-time.Duration(of))
 	if from.Before(a.since) {
 		from = a.since
@@ -76,6 +77,7 @@ func (a *account) publish() node.Account {
 		Opened:      a.opened,
 		Closed:      a.closed,
 		Booked:      a.booked,
+		Watched:     a.watched,
 		Busy:        time.Duration(a.amounts[busy]),
 		Observed:    time.Duration(a.amounts[observed]),
 		Energy:      a.amounts[energy],

@@ -47,7 +47,7 @@ func TestExclusive(t *testing.T) {
 	got := l.Accounts(second(1))
 	want := []node.Account{{
 		Container: a, Device: gpu0, Attribution: node.Exclusive, Opened: second(0), Booked: second(1),
-		Busy: time.Second / 2, Observed: time.Second, Energy: 100e6, Memory: node.Some[uint64](1 << 30),
+		Watched: second(1), Busy: time.Second / 2, Observed: time.Second, Energy: 100e6, Memory: node.Some[uint64](1 << 30),
 	}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("account before its first whole window (-want +got):\n%s", diff)
@@ -64,6 +64,28 @@ func TestExclusive(t *testing.T) {
 	}}
 	if diff := cmp.Diff(wantTotal, l.Totals(second(3))); diff != "" {
 		t.Errorf("total (-want +got):\n%s", diff)
+	}
+}
+
+// While energy alone is told, bookings go on and the utilisation of before is not repeated as new: the account says when some was last
+// observed. Memory that is not told is not known.
+func TestUtilisationFallsSilent(t *testing.T) {
+	l := newLedger()
+	l.SetClaims(second(0), []node.Claim{claim(container("u1", "a", "main"), gpu0, 1)})
+	sources := node.Sources{DeviceGrace: 12 * time.Second, Use: l.Use}
+	for n := 1; n <= 40; n++ {
+		u := use(gpu0, n)
+		if n > 10 {
+			u.Busy, u.Observed, u.Peak, u.Memory = 0, 0, node.Opt[float64]{}, node.Opt[uint64]{}
+		}
+		l.Book(u)
+		a := sources.Snapshot(second(float64(n))).Accounts[0]
+		if want := n >= 3 && n <= 22; a.Utilization.Known != want || a.UtilizationPeak.Known != want {
+			t.Errorf("second %d, ten of them observed: utilisation known %v, want %v", n, a.Utilization.Known, want)
+		}
+		if want := n <= 10; a.Memory.Known != want || a.Energy != int64(n)*100e6 {
+			t.Errorf("second %d: memory known %v, want %v; energy %d", n, a.Memory.Known, want, a.Energy)
+		}
 	}
 }
 

@@ -85,6 +85,8 @@ type DeviceState struct {
 	Down string
 	// Utilization over the signal window (mean) and the greatest single reading in it, 0–1.
 	Utilization, UtilizationPeak Opt[float64]
+	// Told is when each part of a reading was last told, zero before it was.
+	Told [Parts]time.Time
 	// Last is the newest value of each part of a reading, wherever it came from.
 	Last Reading
 	// MemoryPeak is the most memory in use within the signal window, in bytes.

@@ -11,10 +11,11 @@ func TestLabelsAreDistinct(t *testing.T) {
 	labels := map[string]func(i int) string{
 		"feature":  func(i int) string { return Feature(i).Label() },
 		"throttle": func(i int) string { return Throttle(i).Label() },
+		"part":     func(i int) string { return Part(i).Label() },
 		"unit":     func(i int) string { return Unit(i).Label() },
 		"event":    func(i int) string { return EventKind(i).Label() },
 	}
-	for what, n := range map[string]int{"feature": FeatureCount, "throttle": Throttles, "unit": Units, "event": EventKinds} {
+	for what, n := range map[string]int{"feature": FeatureCount, "throttle": Throttles, "unit": Units, "part": Parts, "event": EventKinds} {
 		seen := make(map[string]int)
 		for i := range n {
 			label := labels[what](i)

@@ -111,10 +111,14 @@ func freshDevice(d DeviceState, at time.Time, grace time.Duration) DeviceState {
 	return d
 }
 
-// freshAccount drops the gauges of an account that nothing was booked to within the grace; its counters stay.
+// freshAccount drops the gauges of an account that nothing was booked to within the grace, and those of utilisation when none of it
+// was observed within the grace; its counters stay.
 func freshAccount(a Account, at time.Time, grace time.Duration) Account {
 	if at.Sub(a.Booked) > grace {
-		a.Utilization, a.UtilizationPeak, a.Memory = Opt[float64]{}, Opt[float64]{}, Opt[uint64]{}
+		a.Memory = Opt[uint64]{}
+	}
+	if at.Sub(a.Watched) > grace || at.Sub(a.Booked) > grace {
+		a.Utilization, a.UtilizationPeak = Opt[float64]{}, Opt[float64]{}
 	}
 	return a
 }

@@ -58,17 +58,20 @@ func TestStaleDevices(t *testing.T) {
 func TestStaleAccounts(t *testing.T) {
 	account := func(booked time.Time) Account {
 		return Account{
-			Device: "GPU-0", Attribution: Exclusive, Booked: booked, Busy: 5, Observed: 9, Energy: 11,
+			Device: "GPU-0", Attribution: Exclusive, Booked: booked, Watched: booked, Busy: 5, Observed: 9, Energy: 11,
 			Utilization: Some(0.5), UtilizationPeak: Some(0.9), Memory: Some[uint64](7),
 		}
 	}
 	counters := func(booked time.Time) Account {
-		return Account{Device: "GPU-0", Attribution: Exclusive, Booked: booked, Busy: 5, Observed: 9, Energy: 11}
+		return Account{Device: "GPU-0", Attribution: Exclusive, Booked: booked, Watched: booked, Busy: 5, Observed: 9, Energy: 11}
 	}
+	unwatched, memory := account(ago(1)), counters(ago(1))
+	unwatched.Watched, memory.Watched, memory.Memory = ago(6), ago(6), unwatched.Memory
 	for name, test := range map[string]struct{ in, want Account }{
 		"fresh":                   {account(ago(1)), account(ago(1))},
 		"at the end of its grace": {account(ago(5)), account(ago(5))},
 		"stale":                   {account(ago(6)), counters(ago(6))},
+		"no longer observed":      {unwatched, memory},
 		"never booked":            {account(time.Time{}), counters(time.Time{})},
 	} {
 		t.Run(name, func(t *testing.T) {

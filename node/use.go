@@ -45,6 +45,9 @@ type Account struct {
 	Opened, Closed time.Time
 	// Booked is the end of the last interval in it.
 	Booked time.Time
+	// Watched is the end of the last interval in it of which some was observed: of one that was not, only energy and memory are
+	// known. Zero where use was only split.
+	Watched time.Time
 	// Busy and Observed time, and Energy in microjoules, since the account was opened; these never go back.
 	Busy, Observed time.Duration
 	Energy         int64

@@ -25,6 +25,7 @@ type unitActivity struct {
 	active time.Duration
 	rest   float64 // of a nanosecond
 	silent int     // spans in a row that did not tell of it
+	told   time.Time
 }
 
 // gone says that the others no longer wait for the unit.
@@ -47,7 +48,7 @@ func (a *activity) take(at time.Time, r *node.Activity) {
 			u.silent++
 			continue
 		}
-		u.silent = 0
+		u.silent, u.told = 0, at
 		if u.level == nil {
 			u.level = window.NewGauge(a.span)
 		}
@@ -80,8 +81,8 @@ func (u *unitActivity) add(share float64, d time.Duration) {
 	u.active += time.Duration(whole)
 }
 
-// enter writes the integrals, and the means where they are of now, into what is published.
-func (a *activity) enter(out *node.DeviceState, fresh bool) {
+// enter writes the integrals, and at an instant the means of those units that were told of within the grace, into what is published.
+func (a *activity) enter(out *node.DeviceState, at time.Time, grace time.Duration) {
 	if a.known {
 		out.Totals.ActivityObserved = node.Some(a.observed)
 	}
@@ -91,7 +92,7 @@ func (a *activity) enter(out *node.DeviceState, fresh bool) {
 			continue
 		}
 		out.Totals.Active[i] = node.Some(u.active)
-		if s := u.level.Stats(); fresh && s.Full {
+		if s := u.level.Stats(); s.Full && within(u.told, at, grace) {
 			out.Activity[i] = node.Some(s.Mean)
 		}
 	}

@@ -23,14 +23,14 @@ func TestActivity(t *testing.T) {
 	none := node.Opt[float64]{}
 	take(1, unit(node.Some(1.0), none))
 	take(2, unit(node.Some(0.5), node.Some(1.0/3)))
-	if s := d.state(); s.Activity[node.UnitGraphics].Known {
+	if s := d.state(d.now.At); s.Activity[node.UnitGraphics].Known {
 		t.Error("a mean before a whole window")
 	}
 	take(3, unit(node.Some(0.25), node.Some(1.0/3)))
 	take(4, unit(node.Some(7.0), node.Some(math.NaN())))
 	take(5, node.Activity{}) // No time.
 
-	s := d.state()
+	s := d.state(d.now.At)
 	if got := s.Totals.ActivityObserved; got != node.Some(3*time.Second) {
 		t.Errorf("observed %v, want 3s: what lacks a unit is not counted", got)
 	}
@@ -52,7 +52,7 @@ func TestActivity(t *testing.T) {
 	for n := 6; n <= 10; n++ { // It falls silent.
 		d.took(&node.Reading{At: epoch.Add(time.Duration(n) * time.Second), Memory: node.Some(node.Memory{Used: 1})}, ask{slow: true, grace: 5 * time.Second}, 0)
 	}
-	s = d.state()
+	s = d.state(d.now.At)
 	if s.Activity[node.UnitGraphics].Known || s.Last.Activity.Known || !s.Totals.Active[node.UnitGraphics].Known {
 		t.Errorf("after it fell silent: mean %v, last %v", s.Activity[node.UnitGraphics], s.Last.Activity)
 	}
@@ -132,7 +132,7 @@ func TestActivityOfUnitsThatFail(t *testing.T) {
 		}
 		a.take(epoch.Add(time.Duration(n)*time.Second), &r)
 		var out node.DeviceState
-		a.enter(&out, true)
+		a.enter(&out, epoch, time.Hour)
 		return out.Totals.ActivityObserved, out.Totals.Active[node.UnitGraphics], out.Totals.Active[node.UnitTensor]
 	}
 	const half = time.Second / 2

@@ -171,6 +171,6 @@ func BenchmarkState(b *testing.B) {
 	d := (*boards[0].targets.Load())[0].device
 	b.ReportAllocs()
 	for b.Loop() {
-		d.state()
+		d.state(d.now.At)
 	}
 }

@@ -26,10 +26,11 @@ type device struct {
 
 	mu sync.Mutex
 	// now is what is published, without what is worked out when it is asked for.
-	now   node.DeviceState
-	grace time.Duration
-	// The instants of the parts of the last reading.
-	memoryAt, utilizationAt, slowAt, ringAt, activityAt, statusAt, processesAt time.Time
+	now node.DeviceState
+	// How long numbers live without a successor: those of status and processes, and all others.
+	statusGrace, processGrace, grace time.Duration
+	// told is when each part was last told.
+	told [node.Parts]time.Time
 	// levels are utilisation, bytes memory in use, over the signal window.
 	levels   *window.Gauge
 	bytes    *window.Peak
@@ -83,7 +84,8 @@ func (d *device) took(r *node.Reading, a ask, took time.Duration) (use node.Use,
 	if afresh(d.now.Down) {
 		d.totals.restart()
 	}
-	d.failing, d.grace = 0, a.grace
+	d.failing = 0
+	d.grace, d.statusGrace, d.processGrace = a.grace, a.statusGrace, a.processGrace
 	d.now.Down, d.now.Took, d.now.At, d.now.Last.At = "", took, r.At, r.At
 	d.interval.begin(r.At)
 	d.memory(r, a)
@@ -101,7 +103,7 @@ func (d *device) took(r *node.Reading, a ask, took time.Duration) (use node.Use,
 		return node.Use{}, false
 	}
 	memory := d.now.Last.Memory
-	memory.Known = memory.Known && within(d.memoryAt, r.At, d.grace)
+	memory.Known = memory.Known && within(d.told[node.PartMemory], r.At, d.grace)
 	return d.interval.book(r.At, p, memory)
 }
 
@@ -128,10 +130,11 @@ func (d *device) memory(r *node.Reading, a ask) {
 	if !r.Memory.Known {
 		return
 	}
-	if follows(d.memoryAt, r.At, a.gap) {
-		d.bytes.Add(d.memoryAt, r.At, float64(r.Memory.Value.Used))
+	before := d.told[node.PartMemory]
+	if follows(before, r.At, a.gap) {
+		d.bytes.Add(before, r.At, float64(r.Memory.Value.Used))
 	}
-	d.now.Last.Memory, d.memoryAt = r.Memory, r.At
+	d.now.Last.Memory, d.told[node.PartMemory] = r.Memory, r.At
 }
 
 // utilization enters live utilisation.
@@ -141,13 +144,14 @@ func (d *device) utilization(r *node.Reading, a ask) {
 		return
 	}
 	d.refresh.live(r.At, u, r.MemoryUtilization.Value)
-	if follows(d.utilizationAt, r.At, a.gap) {
-		d.levels.Add(d.utilizationAt, r.At, u)
-		d.interval.merge.observe(u, r.At.Sub(d.utilizationAt))
+	before := d.told[node.PartUtilization]
+	if follows(before, r.At, a.gap) {
+		d.levels.Add(before, r.At, u)
+		d.interval.merge.observe(u, r.At.Sub(before))
 	}
 	d.interval.top(u)
 	last := &d.now.Last
-	last.Utilization, last.MemoryUtilization, d.utilizationAt = node.Some(u), r.MemoryUtilization, r.At
+	last.Utilization, last.MemoryUtilization, d.told[node.PartUtilization] = node.Some(u), r.MemoryUtilization, r.At
 }
 
 // slow enters what is read slowly.
@@ -156,30 +160,30 @@ func (d *device) slow(r *node.Reading, a ask) {
 	d.totals.link = max(d.totals.link, linkRate(&r.Status)) // An idle link is slower for a while.
 	// Before the counters, which leave out what was measured.
 	if r.Activity.Known && r.Activity.Value.Span > 0 {
-		last.Activity, d.activityAt = r.Activity, r.At
+		last.Activity, d.told[node.PartActivity] = r.Activity, r.At
 		d.activity.take(r.At, &r.Activity.Value)
 		d.totals.measure(r.At, &r.Activity.Value)
 		if u, ok := ratio(r.Activity.Value.Units[node.UnitGraphics]); ok && d.instance {
 			d.levels.Add(r.At.Add(-r.Activity.Value.Span), r.At, u)
-			last.Utilization, d.utilizationAt = node.Some(u), r.At
+			last.Utilization, d.told[node.PartUtilization] = node.Some(u), r.At
 		}
 	}
 	if knowsCounters(r) {
 		last.Power, last.PowerLimit, last.Energy = r.Power, r.PowerLimit, r.Energy
 		last.Temperature, last.MemoryTemperature, last.Counters = r.Temperature, r.MemoryTemperature, r.Counters
-		d.slowAt = r.At
+		d.told[node.PartCounters] = r.At
 		d.totals.count(r.At, &r.Counters, d.interval.meter(r.At, r.Energy), a.grace)
 	}
 	if r.Ring.Known {
-		last.Ring, d.ringAt = r.Ring, r.At
+		last.Ring, d.told[node.PartRing] = r.Ring, r.At
 		d.totals.ringSamples += uint64(max(r.Ring.Value.Samples, 0))
 		d.refresh.ring(r.Ring.Value.Spacing)
 	}
 	if a.want&node.WantStatus != 0 && r.Status.Known {
-		last.Status, d.statusAt = r.Status, r.At
+		last.Status, d.told[node.PartStatus] = r.Status, r.At
 	}
 	if a.want&node.WantProcesses != 0 && r.Processes.Known {
-		last.Processes, d.processesAt = r.Processes, r.At
+		last.Processes, d.told[node.PartProcesses] = r.Processes, r.At
 	}
 }
 

@@ -32,15 +32,18 @@ func TestPartsFallSilent(t *testing.T) {
 			r.Processes = node.Some([]node.Process{{PID: 1}})
 			r.Calls = []node.Call{{Feature: node.FeatureFan}}
 		}
-		a := ask{want: node.WantStatus | node.WantProcesses, slow: true, grace: 5 * time.Second}
+		a := ask{
+			want: node.WantStatus | node.WantProcesses, slow: true,
+			grace: 5 * time.Second, statusGrace: 30 * time.Second, processGrace: 15 * time.Second,
+		}
 		d.took(&r, a, 0)
-		last := d.state().Last
+		last := d.state(d.now.At).Last
 		for part, test := range map[string]struct {
 			known bool
 			grace int
 		}{
 			"power": {last.Power.Known, 5}, "energy": {last.Energy.Known, 5}, "utilisation": {last.Utilization.Known, 5},
-			"ring": {last.Ring.Known, 5}, "activity": {last.Activity.Known, 5}, "status": {last.Status.Known, 60},
+			"ring": {last.Ring.Known, 5}, "activity": {last.Activity.Known, 5}, "status": {last.Status.Known, 30},
 			"processes": {last.Processes.Known, 15}, "memory": {last.Memory.Known, 100},
 		} {
 			if want := n <= test.grace; test.known != want {
@@ -112,7 +115,7 @@ func TestCalls(t *testing.T) {
 	take(0, node.Call{Feature: node.FeatureMemory, Took: 5}, node.Call{Feature: node.FeatureRing, Took: 900})
 	take(lacks, node.Call{Feature: node.FeatureMemory, Took: 3}, node.Call{Feature: node.FeatureMemory, Took: 7}, node.Call{Feature: 200, Took: 1})
 	d.failed(downError, append(made[:0], node.Call{Feature: node.FeatureRing, Took: 100}), 0) // A reading that fails makes calls too.
-	s := d.state()
+	s := d.state(d.now.At)
 	var want calls
 	want[node.FeatureMemory] = node.CallStats{Count: 3, Sum: 15, Max: 7}
 	want[node.FeatureRing] = node.CallStats{Count: 2, Sum: 1000, Max: 900}
@@ -162,7 +165,7 @@ func TestStateWhileReading(t *testing.T) {
 	})
 	var before uint64
 	for range 200 {
-		s := d.state()
+		s := d.state(d.now.At)
 		if s.Reads < before {
 			t.Fatal("readings went back")
 		}

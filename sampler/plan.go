@@ -29,8 +29,8 @@ type ask struct {
 	// slow says that an interval of use ends here; shared, that it waits for processes to tell whose it is.
 	slow, shared bool
 	// live is the time between two live readings, and gap the longest for which the later one stands; wait is how long a ring
-	// that told is waited for; grace is how long a number lives without a successor.
-	live, gap, wait, grace time.Duration
+	// that told is waited for; grace is how long a number lives without a successor, where it is not of status or of processes.
+	live, gap, wait, grace, statusGrace, processGrace time.Duration
 }
 
 func newPlan(interval, slow time.Duration) plan {
@@ -58,6 +58,8 @@ func (p *plan) due(at time.Time) ask {
 		gap:   max(time.Second, 3*p.utilization.period),
 		wait:  max(longestStep, p.counters.period) * 3 / 2,
 		grace: graceOf(max(p.counters.period, p.memory.period, p.utilization.period)),
+
+		statusGrace: graceOf(p.status.period), processGrace: graceOf(p.processes.period),
 	}
 	if p.memory.due(at, slack) {
 		a.want |= node.WantMemory

@@ -158,7 +158,7 @@ func (s *Sampler) Devices(at time.Time) []node.DeviceState {
 	seen := s.events.seen()
 	out := make([]node.DeviceState, len(v.devices))
 	for i, t := range v.devices {
-		state := t.state()
+		state := t.state(at)
 		state.Device = t.info
 		state.Missed = t.board.missed.Load()
 		state.XIDs, state.Events = seen[t.info.ID].xids, seen[t.info.ID].kinds

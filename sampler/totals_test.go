@@ -65,7 +65,7 @@ func TestResetIsNoWrap(t *testing.T) {
 					Counters: node.Counters{PCIeTx: node.Some(node.Count{Value: v, Bits: 32})},
 				}, ask{slow: true, grace: 5 * time.Second}, 0)
 			}
-			if got := d.state().Totals.PCIeTx; got != node.Some(test.want) {
+			if got := d.state(d.now.At).Totals.PCIeTx; got != node.Some(test.want) {
 				t.Errorf("total %v, want %d", got, test.want)
 			}
 		})
@@ -91,7 +91,7 @@ func TestTotals(t *testing.T) {
 		PCIeReplays: node.Some[uint64](10), RingSamples: 12,
 	}
 	want.Throttled[node.ThrottlePower], want.Throttled[node.ThrottlePowerBrake] = node.Some(2*time.Millisecond), node.Some[time.Duration](0)
-	if diff := cmp.Diff(want, d.state().Totals); diff != "" {
+	if diff := cmp.Diff(want, d.state(d.now.At).Totals); diff != "" {
 		t.Errorf("totals (-want +got):\n%s", diff)
 	}
 }

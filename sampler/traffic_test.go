@@ -107,7 +107,7 @@ func TestTrafficOfTheFirstSecond(t *testing.T) {
 			Activity: node.Opt[node.Activity]{Value: node.Activity{Span: time.Second, PCIeTx: node.Some(990.0)}, Known: n > 0},
 		}, ask{slow: true, grace: 5 * time.Second}, 0)
 	}
-	if got := d.state().Totals.PCIeTx; got != node.Some[uint64](1980) {
+	if got := d.state(d.now.At).Totals.PCIeTx; got != node.Some[uint64](1980) {
 		t.Errorf("total %v, want 1980", got)
 	}
 }
@@ -144,7 +144,7 @@ func TestFastestLinkCounts(t *testing.T) {
 			Counters: node.Counters{PCIeTx: node.Some(node.Count{Value: uint64(n), Bits: 32})},
 		}, ask{slow: true, grace: 5 * time.Second}, 0)
 	}
-	if got := d.state().Totals.PCIeTx; got.Known {
+	if got := d.state(d.now.At).Totals.PCIeTx; got.Known {
 		t.Errorf("total %v of a link that wraps its counter", got)
 	}
 }
