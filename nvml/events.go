@@ -123,12 +123,12 @@ func (d *Driver) eventSet() gonvml.EventSet {
 	set, ret := told(d, nil, node.FeatureEvents, d.lib.EventSetCreate)
 	if ret != gonvml.SUCCESS {
 		d.log.Debug("There is no set of events", "err", text(ret))
+		d.deaf.Store(true)
 		return nil
 	}
 	d.mu.Lock()
 	d.set = set
 	d.mu.Unlock()
-	d.deaf.Store(false)
 	return set
 }
 
@@ -139,6 +139,7 @@ func (d *Driver) freeSet() {
 	d.set = nil
 	clear(d.owners)
 	d.mu.Unlock()
+	d.deaf.Store(false)
 	if set != nil && !d.kept {
 		d.timed(nil, node.FeatureEvents, set.Free)
 	}
@@ -149,7 +150,8 @@ func (d *Driver) freeSet() {
 }
 
 // Events waits for events of the GPUs that Devices has listed, at most for the timeout. No event is no error. An error
-// comes back only when the timeout is over, so a loop around Events need not slow itself down. What happens to a MIG instance is
+// comes back only when the timeout is over, so a loop around Events need not slow itself down; after one there are no events until
+// Devices has been called, which makes the set of them anew, and each Events until then says so. What happens to a MIG instance is
 // told of its GPU.
 func (d *Driver) Events(timeout time.Duration) ([]node.Event, error) {
 	deadline := time.Now().Add(timeout)
@@ -168,6 +170,9 @@ func (d *Driver) Events(timeout time.Duration) ([]node.Event, error) {
 	}
 }
 
+// errDeaf is the answer while the set of events waits to be made anew.
+var errDeaf = errors.New("the set of events has failed, and is made anew with the next enumeration")
+
 // wait is one turn of listening. Without a set of events it only lets the time pass.
 func (d *Driver) wait(limit time.Duration) ([]node.Event, error) {
 	if !d.listening.take(d.patience) {
@@ -177,7 +182,10 @@ func (d *Driver) wait(limit time.Duration) ([]node.Event, error) {
 	d.mu.RLock()
 	set := d.set
 	d.mu.RUnlock()
-	if set == nil || d.deaf.Load() {
+	switch {
+	case d.deaf.Load():
+		return nil, errDeaf
+	case set == nil:
 		d.pause(limit)
 		return nil, nil
 	}

@@ -51,7 +51,8 @@ func events(t *testing.T, library string) {
 	}
 }
 
-// eventsRecover: a set of events that fails is made anew with the next Devices, and takes the GPUs that are left.
+// eventsRecover: a set of events that fails is made anew with the next Devices, and takes the GPUs that are left; until then Events
+// says that it hears nothing.
 func eventsRecover(t *testing.T, library string) {
 	b := newBench(t, library)
 	b.mustDevices()
@@ -64,7 +65,11 @@ func eventsRecover(t *testing.T, library string) {
 		t.Errorf("came back with an error after %v: a loop around it would spin", took)
 	}
 	b.rewrite("gpu.3.lost 1", "gpu.5.xid 79")
-	wantEvents(t, b, time.Millisecond)
+	for range 2 {
+		if got, err := b.Events(time.Millisecond); !errors.Is(err, errDeaf) || len(got) > 0 {
+			t.Errorf("events %v, error %v, want none and that nothing is heard", got, err)
+		}
+	}
 	b.mustDevices()
 	wantEvents(t, b, time.Minute, node.Event{Device: gpuID(5), XID: 79})
 	b.rewrite("gpu.3.xid 43")
@@ -169,7 +174,11 @@ func eventsPartly(t *testing.T, library string) {
 // eventsSpoilt: a GPU that leaves the set of events in an undefined state is left out of the next one.
 func eventsSpoilt(t *testing.T, library string) {
 	b := newBench(t, library, "devices 3", "gpu.1.events.return 999")
-	for range 3 {
+	b.mustDevices()
+	if _, err := b.Events(time.Millisecond); !errors.Is(err, errDeaf) {
+		t.Errorf("error %v, want that nothing is heard: the next Devices would come late otherwise", err)
+	}
+	for range 2 {
 		b.mustDevices()
 	}
 	b.rewrite("devices 3", "gpu.0.xid 1", "gpu.1.xid 2", "gpu.2.xid 3")

@@ -24,8 +24,8 @@ func (d *Driver) open() error {
 		// NVML counts its users: where a stuck call forbids to shut it down it is initialised once more.
 		if !d.shut() {
 			d.log.Warn("Opening NVML again beside a call that has not come back")
+			d.deaf.Store(true) // There is a set yet, and it is of the life before.
 		}
-		d.deaf.Store(true)
 	}
 	if err := d.load(); err != nil {
 		return err

@@ -165,7 +165,7 @@ func TestStateWhileReading(t *testing.T) {
 	})
 	var before uint64
 	for range 200 {
-		s := d.state(d.now.At)
+		s := d.state(epoch)
 		if s.Reads < before {
 			t.Fatal("readings went back")
 		}

@@ -9,8 +9,13 @@ import (
 	"gpusignal/node"
 )
 
-// eventTimeout is how long one call waits for events; the end of the process waits for the call.
-const eventTimeout = 250 * time.Millisecond
+const (
+	// eventTimeout is how long one call waits for events; the end of the process waits for the call.
+	eventTimeout = 250 * time.Millisecond
+	// renewFirst is the pause after the first attempt to hear events again; it doubles until it is longer than the time between two
+	// enumerations, each of which is an attempt too.
+	renewFirst = time.Second
+)
 
 // seen is what a device had of events since the process started.
 type seen struct {
@@ -73,9 +78,26 @@ func later(before, at time.Time) time.Time {
 	return at
 }
 
+// renewal is when the devices are to be listed again because no events are told: an enumeration has the driver begin to listen anew.
+// The zero value is due at once.
+type renewal struct {
+	next  time.Time
+	pause time.Duration
+}
+
+// due says that it is time for an attempt, and puts the next one off.
+func (r *renewal) due(at time.Time) bool {
+	if r.pause >= rollInterval || at.Before(r.next) {
+		return false
+	}
+	r.pause = max(2*r.pause, renewFirst)
+	r.next = at.Add(r.pause)
+	return true
+}
+
 // listen waits for events, over and over.
 func (s *Sampler) listen(ctx context.Context) {
-	failing := false
+	failing, renew := false, renewal{}
 	for ctx.Err() == nil {
 		start := s.events.call.enter()
 		pushed, err := s.driver.Events(eventTimeout)
@@ -89,6 +111,12 @@ func (s *Sampler) listen(ctx context.Context) {
 		if (err != nil) != failing {
 			failing = err != nil
 			s.tellEvents(err)
+		}
+		switch {
+		case err == nil && time.Since(renew.next) > rollInterval:
+			renew = renewal{} // It has gone well for a while.
+		case err != nil && renew.due(time.Now()):
+			s.roll.hurry()
 		}
 		if err != nil || len(pushed) == 0 {
 			// A driver that has no events may return at once.

@@ -3,7 +3,10 @@ package sampler
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -101,4 +104,52 @@ func TestHurry(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	s.roll.run(ctx)
+}
+
+// Events that fail are renewed by an enumeration at once, again a second later, and ever more seldom; what went well for a while
+// begins anew.
+func TestFailedEventsEnumerate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var failing atomic.Bool
+		var mu sync.Mutex
+		began, listed := time.Now(), []time.Duration(nil)
+		start(t, &fake{
+			devices: func() ([]node.Device, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				listed = append(listed, time.Since(began).Round(time.Second))
+				return []node.Device{{ID: gpu0}}, nil
+			},
+			events: func(timeout time.Duration) ([]node.Event, error) {
+				time.Sleep(timeout)
+				if failing.Load() {
+					return nil, errors.New("the set of events has failed")
+				}
+				return nil, nil
+			},
+		})
+		want := func(what string, at ...time.Duration) {
+			t.Helper()
+			mu.Lock()
+			defer mu.Unlock()
+			for i := range at {
+				at[i] *= time.Second
+			}
+			if diff := cmp.Diff(at, listed); diff != "" {
+				t.Errorf("%s: enumerations (-want +got):\n%s", what, diff)
+			}
+			listed = nil
+		}
+		pass(13900 * time.Millisecond)
+		want("events that do not fail", 0, 10)
+		failing.Store(true)
+		pass(46 * time.Second)
+		want("events that fail", 14, 15, 17, 21, 29, 39, 49, 59)
+		failing.Store(false)
+		pass(40 * time.Second)
+		want("events again", 69, 79, 89, 99)
+		failing.Store(true)
+		pass(2 * time.Second)
+		want("events that fail later", 100, 101)
+	})
 }
