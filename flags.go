@@ -55,6 +55,7 @@ type options struct {
 	endpoints           []string
 	engineInterval      time.Duration
 	detail, dcgm        bool
+	histogram           bool
 	// proc is where processes are looked up, /proc where it is empty. It is no flag: another tree is of use to who makes one alone.
 	proc string
 }
@@ -101,6 +102,8 @@ func parseFlags(args []string, stdout, stderr io.Writer) (options, string, error
 
 	app.Flag("collector.detail", "Publish more of each GPU, for who looks into a fault: every clock, throttle reason, unit, engine and driver call.").
 		BoolVar(&o.detail)
+	app.Flag("collector.histogram", "Publish histograms: of each GPU's utilisation, and with the buckets that a model server has of each of its latencies.").
+		BoolVar(&o.histogram)
 	app.Flag("collector.dcgm", "Publish the default set of dcgm-exporter too, under its names and labels (DCGM_FI_DEV_GPU_UTIL …).").
 		BoolVar(&o.dcgm)
 

@@ -123,7 +123,7 @@ func (d *daemon) construct() error {
 	}
 	d.collector = collector.New(collector.Config{
 		Snapshot: d.snapshot, Targets: d.config.targets, Node: d.opts.nodeName,
-		Version: release, Revision: version.GetRevision(), Detail: d.opts.detail, DCGM: d.opts.dcgm,
+		Version: release, Revision: version.GetRevision(), Detail: d.opts.detail, DCGM: d.opts.dcgm, Histogram: d.opts.histogram,
 	})
 	d.web = web.New(web.Config{Snapshot: d.snapshot, Targets: d.config.targets, Started: time.Now(), Version: release})
 	return nil

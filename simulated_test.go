@@ -69,7 +69,7 @@ func TestOnTheSimulatedNode(t *testing.T) {
 
 // TestCollectors holds that the flags add what they say: families of detail, and those of dcgm-exporter.
 func TestCollectors(t *testing.T) {
-	address, stop := startSimulated(t, "--signal.window=2s", "--engine.interval=500ms", "--collector.detail", "--collector.dcgm")
+	address, stop := startSimulated(t, "--signal.window=2s", "--engine.interval=500ms", "--collector.detail", "--collector.dcgm", "--collector.histogram")
 	defer stop()
 	page := pageWithin(t, time.Minute, address, "DCGM_FI_DEV_GPU_UTIL", "DCGM_FI_DEV_SM_CLOCK", "DCGM_FI_PROF_GR_ENGINE_ACTIVE", "gpusignal_requests_per_second").families
 	for name, want := range map[string]int{
@@ -78,6 +78,11 @@ func TestCollectors(t *testing.T) {
 	} {
 		if n := page.count(name); n != want {
 			t.Errorf("%d series of %s, want %d", n, name, want)
+		}
+	}
+	for name, buckets := range map[string]int{"gpusignal_device_utilization_sample_ratio": 12, "gpusignal_engine_time_to_first_token_seconds": 10} {
+		if series := page[name].GetMetric(); len(series) == 0 || len(series[0].GetHistogram().GetBucket()) < buckets {
+			t.Errorf("%s has too few buckets: %v", name, series)
 		}
 	}
 	if n := page.count("DCGM_FI_DEV_GPU_UTIL", "namespace", "chat", "container", "vllm"); n != 3 {

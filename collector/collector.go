@@ -29,6 +29,8 @@ type Config struct {
 	Version, Revision string
 	// Detail adds series for who looks into a fault: every clock, reason, unit and call.
 	Detail bool
+	// Histogram adds the distribution of each device's utilisation, and that of each latency of a model server.
+	Histogram bool
 	// DCGM adds the default set of dcgm-exporter, under its names.
 	DCGM bool
 }
@@ -45,8 +47,11 @@ func New(cfg Config) *Collector {
 	c := &Collector{cfg: cfg}
 	build := build{version: cfg.Version, revision: cfg.Revision, goVersion: runtime.Version()}
 	c.metrics = &gatherer{cfg: cfg, parts: []part{
-		newDevicePart(cfg.Node, cfg.Detail), newContainerPart(), newEnginePart(), newSignalPart(), newInfoPart(cfg.Node), newSelfPart(build),
+		newDevicePart(cfg.Node, cfg.Detail), newContainerPart(), newEnginePart(cfg.Histogram), newSignalPart(), newInfoPart(cfg.Node), newSelfPart(build),
 	}}
+	if cfg.Histogram {
+		c.metrics.parts = append(c.metrics.parts, newLevelPart())
+	}
 	if cfg.Detail {
 		c.metrics.parts = append(c.metrics.parts, newCallPart())
 	}

@@ -71,6 +71,12 @@ func (r replay) Collect(out chan<- prometheus.Metric) {
 				out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, m.GetGauge().GetValue(), values...)
 			case dto.MetricType_COUNTER:
 				out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, m.GetCounter().GetValue(), values...)
+			case dto.MetricType_HISTOGRAM:
+				of, buckets := m.GetHistogram(), map[float64]uint64{}
+				for _, b := range of.Bucket {
+					buckets[b.GetUpperBound()] = b.GetCumulativeCount()
+				}
+				out <- prometheus.MustNewConstHistogram(d, of.GetSampleCount(), of.GetSampleSum(), buckets, values...)
 			default:
 				out <- prometheus.MustNewConstSummary(d, m.GetSummary().GetSampleCount(), m.GetSummary().GetSampleSum(), nil, values...)
 			}
@@ -80,7 +86,13 @@ func (r replay) Collect(out chan<- prometheus.Metric) {
 
 // A pedantic registry that is given the same series checks everything our gatherer does not, and must agree to the letter.
 func TestAgreesWithAPedanticRegistry(t *testing.T) {
-	families, err := everythingOf(full()).Metrics().Gather()
+	for name, cfg := range map[string]Config{"everything": {Detail: true, DCGM: true}, "histograms": {Histogram: true}} {
+		t.Run(name, func(t *testing.T) { agreesWithAPedanticRegistry(t, collectorWith(full(), cfg)) })
+	}
+}
+
+func agreesWithAPedanticRegistry(t *testing.T, c *Collector) {
+	families, err := c.Metrics().Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -283,7 +295,7 @@ func TestManyScrapers(t *testing.T) {
 func TestAnySnapshotGivesAConsistentPage(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 5))
 	current := full()
-	c := New(Config{Snapshot: func() *node.Snapshot { return current }, Targets: func() scaling.Targets { return scaling.Targets{} }, Detail: true, DCGM: true})
+	c := New(Config{Snapshot: func() *node.Snapshot { return current }, Targets: func() scaling.Targets { return scaling.Targets{} }, Detail: true, DCGM: true, Histogram: true})
 	for range 300 {
 		current = shaken(r)
 		families, err := prometheus.Gatherers{c.Metrics()}.Gather()
@@ -292,12 +304,52 @@ func TestAnySnapshotGivesAConsistentPage(t *testing.T) {
 		}
 		for _, family := range families {
 			for _, m := range family.Metric {
-				v := m.GetGauge().GetValue() + m.GetCounter().GetValue() + m.GetSummary().GetSampleSum()
+				v := m.GetGauge().GetValue() + m.GetCounter().GetValue() + m.GetSummary().GetSampleSum() + m.GetHistogram().GetSampleSum()
+				checkBuckets(t, family.GetName(), m.GetHistogram())
 				if math.IsNaN(v) || math.IsInf(v, 0) {
 					t.Fatalf("%s is %v", family.GetName(), m)
 				}
 			}
 		}
+	}
+}
+
+// checkBuckets holds that bounds and counts ascend, and end at the count of all.
+func checkBuckets(t *testing.T, name string, of *dto.Histogram) {
+	t.Helper()
+	last, bound := uint64(0), math.Inf(-1)
+	for _, b := range of.GetBucket() {
+		if b.GetCumulativeCount() < last || b.GetCumulativeCount() > of.GetSampleCount() || b.GetUpperBound() <= bound {
+			t.Fatalf("%s: %v", name, of)
+		}
+		last, bound = b.GetCumulativeCount(), b.GetUpperBound()
+	}
+}
+
+// The buckets of servers of one label set are added up where they have the same bounds; else the sum and the count alone are told.
+func TestBucketsAreSummed(t *testing.T) {
+	const name = `gpusignal_engine_queue_time_seconds_bucket{engine="vllm",model="meta-llama/Llama-4",namespace="chat",pod="llm-0",le="0.1"}`
+	for what, test := range map[string]struct {
+		second node.Opt[node.Latency]
+		want   string
+	}{
+		"the same bounds": {latencyAt(90, 900), "900"},
+		"other bounds":    {latencyAt(90, 300), ""},
+		"no buckets":      {node.Some(node.Latency{Sum: counterAt(90), Count: counterAt(900)}), ""},
+		"not told":        {node.Opt[node.Latency]{}, "450"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			for _, swap := range []bool{false, true} {
+				s := full()
+				first, second := s.Servers[0], tokenServer(podID("chat", "llm-0"))
+				second.Models[0].Queue = test.second
+				s.Servers = []node.Server{first, second}
+				if swap {
+					s.Servers = []node.Server{second, first}
+				}
+				expect(t, seriesOf(t, collectorWith(s, Config{Histogram: true})), map[string]string{name: test.want})
+			}
+		})
 	}
 }
 

@@ -149,6 +149,10 @@ func TestFlagsAddFamilies(t *testing.T) {
 		{"by default", Config{}, `DCGM_`, false},
 		{"with detail", Config{Detail: true}, `gpusignal_device_clock_hertz{clock="memory"`, true},
 		{"with detail", Config{Detail: true}, `DCGM_`, false},
+		{"with detail", Config{Detail: true}, `gpusignal_engine_queue_time_seconds_bucket{`, false},
+		{"by default", Config{}, `gpusignal_device_utilization_sample_ratio`, false},
+		{"with histogram", Config{Histogram: true}, `gpusignal_device_utilization_sample_ratio_bucket{`, true},
+		{"with histogram", Config{Histogram: true}, `gpusignal_engine_queue_time_seconds_bucket{`, true},
 		{"with dcgm", Config{DCGM: true}, `DCGM_FI_DEV_GPU_UTIL{`, true},
 		{"with dcgm", Config{DCGM: true}, `gpusignal_device_performance_state{`, false},
 	} {

@@ -24,7 +24,7 @@ type engineRow struct {
 	promptTokens, generationTokens node.Opt[float64]
 }
 
-// durationFamily is a summary of one duration.
+// durationFamily is a summary of one duration, or a histogram.
 type durationFamily struct {
 	desc desc
 	of   func(*node.Model) node.Opt[node.Latency]
@@ -40,6 +40,7 @@ type enginePart struct {
 	models   []modelOf
 	rows     []engineRow
 	outcomes []outcome
+	upTo     []upTo
 }
 
 type outcome struct {
@@ -47,10 +48,15 @@ type outcome struct {
 	total float64
 }
 
-func newEnginePart() *enginePart {
+// newEnginePart returns the families of model servers. Durations are sums and counts; histograms have the servers' own buckets too.
+func newEnginePart(histograms bool) *enginePart {
 	l := newLabelNames("namespace", "pod", "engine", "model")
+	kind := dto.MetricType_SUMMARY
+	if histograms {
+		kind = dto.MetricType_HISTOGRAM
+	}
 	duration := func(name, help string, of func(*node.Model) node.Opt[node.Latency]) durationFamily {
-		return durationFamily{desc{prefix + name, help, dto.MetricType_SUMMARY, l}, of}
+		return durationFamily{desc{prefix + name, help, kind, l}, of}
 	}
 	return &enginePart{
 		labels: l,
@@ -87,13 +93,7 @@ func (e *enginePart) write(p *page, s *node.Snapshot, _ []scaling.Pod) {
 	e.writeRequests(p)
 	e.writeTokens(p)
 	for i := range e.durations {
-		p.begin(&e.durations[i].desc)
-		for j := range e.rows {
-			if sum, count, ok := e.rows[j].duration(e.durations[i].of); ok {
-				p.putSummary(e.rows[j].labels, sum, count)
-			}
-		}
-		p.end()
+		e.writeDuration(p, &e.durations[i])
 	}
 	clear(e.models)
 	clear(e.rows)
@@ -155,6 +155,50 @@ func (r *engineRow) duration(of func(*node.Model) node.Opt[node.Latency]) (sum, 
 		}
 	}
 	return sum, count, ok
+}
+
+func (e *enginePart) writeDuration(p *page, f *durationFamily) {
+	p.begin(&f.desc)
+	for i := range e.rows {
+		row := &e.rows[i]
+		sum, count, ok := row.duration(f.of)
+		switch {
+		case !ok:
+		case f.desc.kind == dto.MetricType_SUMMARY:
+			p.putSummary(row.labels, sum, count)
+		default:
+			e.upTo = row.buckets(e.upTo[:0], f.of)
+			p.putHistogram(row.labels, sum, count, e.upTo)
+		}
+	}
+	p.end()
+}
+
+// buckets adds up the buckets of one duration of the row's models. There are none where a model has others than the first, or none:
+// what cannot be added would be a distribution of some requests only.
+func (r *engineRow) buckets(room []upTo, of func(*node.Model) node.Opt[node.Latency]) []upTo {
+	first := true
+	for i := range r.models {
+		l := of(r.models[i].of)
+		if !l.Known {
+			continue
+		}
+		for j, b := range l.Value.Buckets {
+			switch {
+			case first:
+				room = append(room, upTo{b.Upper, b.Total})
+			case j < len(room) && room[j].upper == b.Upper:
+				room[j].count += b.Total
+			default:
+				return nil
+			}
+		}
+		if len(l.Value.Buckets) != len(room) {
+			return nil
+		}
+		first = false
+	}
+	return room
 }
 
 func (e *enginePart) writeRequests(p *page) {

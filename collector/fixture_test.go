@@ -2,6 +2,7 @@ package collector
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"gpusignal/node"
@@ -21,7 +22,10 @@ func counterAt(v float64) node.Counter { return node.Counter{Total: v, Increase:
 func latencyAt(sum, count float64) node.Opt[node.Latency] {
 	return node.Some(node.Latency{
 		Sum: counterAt(sum), Count: counterAt(count),
-		Buckets: []node.Bucket{{Upper: sum / count, Increase: count / 20}, {Upper: 10 * sum / count, Increase: count / 10}},
+		Buckets: []node.Bucket{
+			{Upper: sum / count, Increase: count / 20, Total: count / 2},
+			{Upper: 10 * sum / count, Increase: count / 10, Total: count}, {Upper: math.Inf(1), Increase: count / 10, Total: count},
+		},
 	})
 }
 
@@ -143,6 +147,9 @@ func totals() node.DeviceTotals {
 	t := node.DeviceTotals{
 		PCIeTx: node.Some[uint64](6e12), PCIeRx: node.Some[uint64](8e12), NVLinkTx: node.Some[uint64](3e12), NVLinkRx: node.Some[uint64](4e12),
 		PCIeReplays: node.Some[uint64](2), ActivityObserved: node.Some(3599 * time.Second), RingSamples: 21594,
+	}
+	for percent := range 60 {
+		t.Levels.Add(float64(percent) / 100)
 	}
 	for i := range t.Throttled {
 		t.Throttled[i] = node.Some(time.Duration(i) * time.Second)

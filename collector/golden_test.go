@@ -74,6 +74,23 @@ func TestGoldens(t *testing.T) {
 	}
 }
 
+// TestHistograms pins the form of what --collector.histogram adds.
+func TestHistograms(t *testing.T) {
+	c := collectorWith(full(), Config{Histogram: true})
+	families, err := c.Metrics().Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	families = slices.DeleteFunc(families, func(f *dto.MetricFamily) bool { return f.GetType() != dto.MetricType_HISTOGRAM })
+	golden(t, filepath.Join("testdata", "histogram.metrics"), encode(t, families))
+	checkNames(t, families)
+	for _, d := range c.metrics.describe() {
+		if d.kind == dto.MetricType_HISTOGRAM {
+			checkDescribed(t, d, families)
+		}
+	}
+}
+
 // checkNames holds our own names to Prometheus' rules; those of DCGM are another's.
 func checkNames(t *testing.T, families []*dto.MetricFamily) {
 	t.Helper()
@@ -157,6 +174,16 @@ For who looks into a fault: these families, and more values of ` + "`unit`, `rea
 	writeDescribed(&out, slices.DeleteFunc(more, func(d *desc) bool {
 		return slices.ContainsFunc(standard, func(s *desc) bool { return s.name == d.name })
 	}))
+	out.WriteString(`
+## With ` + "`--collector.histogram`" + `
+
+How utilisation and latencies are spread: the samples of each device by tenths, and each latency of a model server by the buckets of
+its own page. The latencies are the families of above, which have ` + "`_sum` and `_count`" + ` with this flag and without it. A server that
+has no buckets of a latency, or whose parts have different ones, has the one of all requests alone.
+
+`)
+	histograms := collectorWith(full(), Config{Histogram: true}).metrics.describe()
+	writeDescribed(&out, slices.DeleteFunc(histograms, func(d *desc) bool { return d.kind != dto.MetricType_HISTOGRAM }))
 	out.WriteString(`
 ## With ` + "`--collector.dcgm`" + `
 

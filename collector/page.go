@@ -32,6 +32,10 @@ type page struct {
 	gauges    slab[gauge]
 	counters  slab[counter]
 	summaries slab[summary]
+
+	histograms slab[histogram]
+	buckets    slab[bucket]
+	bounds     []*dto.Bucket
 }
 
 type gauge struct {
@@ -53,6 +57,22 @@ type summary struct {
 	count   uint64
 }
 
+type histogram struct {
+	metric    dto.Metric
+	histogram dto.Histogram
+	sum       float64
+	count     uint64
+}
+
+type bucket struct {
+	bucket dto.Bucket
+	upper  float64
+	count  uint64
+}
+
+// upTo is how many observations a histogram has of at most a bound.
+type upTo struct{ upper, count float64 }
+
 // slab hands out values that stay where they are.
 type slab[T any] struct {
 	items []T
@@ -71,19 +91,20 @@ func (s *slab[T]) next() *T {
 }
 
 // sizes are how much of each a scrape needed.
-type sizes struct{ families, metrics, gauges, counters, summaries int }
+type sizes struct{ families, metrics, gauges, counters, summaries, histograms, buckets int }
 
 func newPage(labels *labelCache, n sizes) *page {
 	return &page{
 		labels: labels, families: make([]*dto.MetricFamily, 0, n.families), room: make([]dto.MetricFamily, n.families),
 		ranges: make([]int, 0, n.families), metrics: make([]*dto.Metric, 0, n.metrics),
 		gauges: slab[gauge]{items: make([]gauge, n.gauges)}, counters: slab[counter]{items: make([]counter, n.counters)},
-		summaries: slab[summary]{items: make([]summary, n.summaries)},
+		summaries: slab[summary]{items: make([]summary, n.summaries)}, histograms: slab[histogram]{items: make([]histogram, n.histograms)},
+		buckets: slab[bucket]{items: make([]bucket, n.buckets)}, bounds: make([]*dto.Bucket, 0, n.buckets),
 	}
 }
 
 func (p *page) sizes() sizes {
-	return sizes{len(p.families), len(p.metrics), p.gauges.total, p.counters.total, p.summaries.total}
+	return sizes{len(p.families), len(p.metrics), p.gauges.total, p.counters.total, p.summaries.total, p.histograms.total, p.buckets.total}
 }
 
 // begin starts a family. A family that gets no series is not published.
@@ -121,6 +142,29 @@ func (p *page) putSummary(labels *labelSet, sum, count float64) {
 	m.sum, m.count = sum, uint64(count)
 	m.summary.SampleSum, m.summary.SampleCount = &m.sum, &m.count
 	m.metric.Label, m.metric.Summary = labels.pairs, &m.summary
+	p.metrics = append(p.metrics, &m.metric)
+}
+
+// putHistogram adds a histogram: bounds ascend, and so do the counts up to them, to the count of all at most. A bound that does not
+// fit is left out; the one of all observations is added by who encodes it.
+func (p *page) putHistogram(labels *labelSet, sum, count float64, upTo []upTo) {
+	if !(sum >= 0) || !(count >= 0) || math.IsInf(sum, 1) || count >= 1<<63 {
+		return
+	}
+	m := p.histograms.next()
+	m.sum, m.count = sum, uint64(count)
+	from, last := len(p.bounds), uint64(0)
+	for _, u := range upTo {
+		if !(u.count >= float64(last)) || u.count > count || math.IsInf(u.upper, 0) || math.IsNaN(u.upper) {
+			continue
+		}
+		b := p.buckets.next()
+		b.upper, b.count = u.upper, uint64(u.count)
+		b.bucket.UpperBound, b.bucket.CumulativeCount = &b.upper, &b.count
+		p.bounds, last = append(p.bounds, &b.bucket), b.count
+	}
+	m.histogram.SampleSum, m.histogram.SampleCount, m.histogram.Bucket = &m.sum, &m.count, p.bounds[from:len(p.bounds):len(p.bounds)]
+	m.metric.Label, m.metric.Histogram = labels.pairs, &m.histogram
 	p.metrics = append(p.metrics, &m.metric)
 }
 

@@ -21,7 +21,8 @@ func (m *model) latency(measure Measure) node.Opt[node.Latency] {
 	l := &m.latencies[measure-Queue]
 	out := node.Latency{Sum: l.sum.counter(), Count: l.count.counter(), Mean: l.mean}
 	for _, b := range l.buckets {
-		out.Buckets = append(out.Buckets, node.Bucket{Upper: b.upper, Increase: b.counter().Increase})
+		n := b.counter()
+		out.Buckets = append(out.Buckets, node.Bucket{Upper: b.upper, Increase: n.Increase, Total: n.Total})
 	}
 	return node.Some(out)
 }

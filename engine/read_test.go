@@ -59,7 +59,7 @@ func checkReads(t *testing.T, pages [][]byte) {
 				count(name+" count", l.Value.Count)
 				checkValues(t, l.Value.Mean.Value)
 				for _, b := range l.Value.Buckets {
-					checkValues(t, b.Increase)
+					checkValues(t, b.Increase, b.Total)
 				}
 			}
 		}

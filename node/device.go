@@ -121,6 +121,8 @@ type DeviceTotals struct {
 	// Active is the time in which each unit worked, as the sum of share × time, and ActivityObserved the time that covers.
 	Active           [Units]Opt[time.Duration]
 	ActivityObserved Opt[time.Duration]
+	// Levels are samples of utilisation: of the driver's ring, else live readings, and of a MIG instance the share of each span.
+	Levels Distribution
 	// RingSamples counts the samples of utilisation taken from the driver's ring.
 	RingSamples uint64
 }

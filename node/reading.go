@@ -64,6 +64,8 @@ type Ring struct {
 	Samples int
 	// Spacing is the median distance between the latest samples, 0 before it is known.
 	Spacing time.Duration
+	// Levels are the new samples that cover any time.
+	Levels Distribution
 }
 
 // Counters are what the driver counts by itself. A counter that went back was reset, or wrapped at 2^Bits.

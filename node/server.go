@@ -87,5 +87,6 @@ type Latency struct {
 	Buckets []Bucket
 }
 
-// Bucket of a histogram: observations of at most Upper seconds within the signal window.
-type Bucket struct{ Upper, Increase float64 }
+// Bucket of a histogram: observations of at most Upper seconds within the signal window, and in Total since the server's bounds are
+// what they are.
+type Bucket struct{ Upper, Increase, Total float64 }

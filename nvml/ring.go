@@ -91,6 +91,9 @@ func (r *ring) integrate(samples []sample) node.Ring {
 		use += s.value / 100 * float64(covered) * 1e3
 		told.Covered += time.Duration(covered) * time.Microsecond
 		told.Peak = max(told.Peak, s.value/100)
+		if covered > 0 {
+			told.Levels.Add(s.value / 100)
+		}
 	}
 	whole := min(math.Floor(use), float64(told.Covered))
 	told.Busy, r.rest = time.Duration(whole), min(use-whole, 1)

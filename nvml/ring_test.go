@@ -144,11 +144,26 @@ func TestRing(t *testing.T) {
 			var r ring
 			for i, read := range tc.reads {
 				got, known := r.add(slices.Clone(read.samples), read.elapsed)
+				got.Levels = node.Distribution{} // TestRingLevels looks at them.
 				if diff := cmp.Diff(read.want, got); diff != "" || known != read.known {
 					t.Errorf("reading %d: known %t, want %t\n%s", i, known, read.known, diff)
 				}
 			}
 		})
+	}
+}
+
+// TestRingLevels: each sample that covers time is counted once, by how high it is; one beyond the wall time is not, whatever is said of it.
+func TestRingLevels(t *testing.T) {
+	var r ring
+	r.add(regular(9*sec, 200*ms, 6, 100), wall)
+	got, _ := r.add([]sample{{10*sec + 200*ms, 0}, {10*sec + 400*ms, 30}, {10*sec + 600*ms, 31}, {10 * sec, 100}, {10*sec + 400*ms, 30}}, wall)
+	if want := (node.Distribution{Counts: [node.Levels]uint64{0: 1, 3: 1, 4: 1}, Sum: 0.61}); got.Levels != want {
+		t.Errorf("levels %+v, want %+v", got.Levels, want)
+	}
+	got, _ = r.add(regular(10*sec+800*ms, 200*ms, 50, 70), wall)
+	if n := got.Levels.Counts[7]; got.Covered > 2*wall || n < 5 || n > 10 || got.Samples != 50 {
+		t.Errorf("%d samples in a second, of which %d cover %v", got.Samples, n, got.Covered)
 	}
 }
 

@@ -144,6 +144,9 @@ func (d *device) utilization(r *node.Reading, a ask) {
 		return
 	}
 	d.refresh.live(r.At, u, r.MemoryUtilization.Value)
+	if d.now.Lacks.Has(node.FeatureRing) {
+		d.totals.levels.Add(u)
+	}
 	before := d.told[node.PartUtilization]
 	if follows(before, r.At, a.gap) {
 		d.levels.Add(before, r.At, u)
@@ -165,6 +168,7 @@ func (d *device) slow(r *node.Reading, a ask) {
 		d.totals.measure(r.At, &r.Activity.Value)
 		if u, ok := ratio(r.Activity.Value.Units[node.UnitGraphics]); ok && d.instance {
 			d.levels.Add(r.At.Add(-r.Activity.Value.Span), r.At, u)
+			d.totals.levels.Add(u)
 			last.Utilization, d.told[node.PartUtilization] = node.Some(u), r.At
 		}
 	}
@@ -177,6 +181,7 @@ func (d *device) slow(r *node.Reading, a ask) {
 	if r.Ring.Known {
 		last.Ring, d.told[node.PartRing] = r.Ring, r.At
 		d.totals.ringSamples += uint64(max(r.Ring.Value.Samples, 0))
+		d.totals.levels.Join(&r.Ring.Value.Levels)
 		d.refresh.ring(r.Ring.Value.Spacing)
 	}
 	if a.want&node.WantStatus != 0 && r.Status.Known {

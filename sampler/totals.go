@@ -12,6 +12,7 @@ type totals struct {
 	pcieTx, pcieRx, nvlinkTx, nvlinkRx traffic
 	replays                            tally
 	ringSamples                        uint64
+	levels                             node.Distribution
 	// link is the most that the PCIe link was seen to carry, in bytes a second; 0 before it is known.
 	link float64
 }
@@ -63,7 +64,7 @@ func (t *totals) enter(out *node.DeviceTotals) {
 	out.PCIeTx, out.PCIeRx = t.pcieTx.told(), t.pcieRx.told()
 	out.NVLinkTx, out.NVLinkRx = t.nvlinkTx.told(), t.nvlinkRx.told()
 	out.PCIeReplays = t.replays.told()
-	out.RingSamples = t.ringSamples
+	out.RingSamples, out.Levels = t.ringSamples, t.levels
 }
 
 // tally counts on from where a counter was first read.

@@ -96,6 +96,43 @@ func TestTotals(t *testing.T) {
 	}
 }
 
+// Samples of utilisation are those of the ring where there is one, else live readings, and of a MIG instance the share of each span.
+func TestLevels(t *testing.T) {
+	var told, live, share node.Distribution
+	for range 10 {
+		told.Add(0.2)
+		live.Add(0.9)
+		share.Add(0.4)
+	}
+	for name, test := range map[string]struct {
+		instance bool
+		lacks    node.Features
+		ring     bool
+		want     node.Distribution
+	}{
+		"a ring":                   {ring: true, want: told},
+		"a ring that tells seldom": {},
+		"no ring":                  {lacks: node.Features(0).With(node.FeatureRing), want: live},
+		"an instance":              {instance: true, lacks: node.Features(0).With(node.FeatureRing), want: share},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDevice(New(Config{}), test.instance)
+			for n := range 10 {
+				r := node.Reading{At: epoch.Add(time.Duration(n) * time.Second), Utilization: node.Some(0.9), Lacks: test.lacks}
+				r.Calls = []node.Call{{Feature: node.FeatureUtilization}}
+				r.Ring.Known = test.ring
+				r.Ring.Value.Levels.Add(0.2)
+				r.Activity = node.Some(node.Activity{Span: time.Second})
+				r.Activity.Value.Units[node.UnitGraphics] = node.Some(0.4)
+				d.took(&r, ask{slow: true, grace: 5 * time.Second}, 0)
+			}
+			if diff := cmp.Diff(test.want, d.state(epoch).Totals.Levels); diff != "" {
+				t.Errorf("levels (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 // Replays never wrap: a count that went back was reset.
 func TestReplaysAreReset(t *testing.T) {
 	var c totals

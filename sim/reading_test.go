@@ -92,6 +92,7 @@ func TestRingWraps(t *testing.T) {
 		}
 		time.Sleep(30 * time.Second)
 		want := node.Some(node.Ring{Samples: 72, Covered: 72 * samplePeriod, Busy: 72 * samplePeriod, Peak: 1, Spacing: samplePeriod})
+		want.Value.Levels = node.Distribution{Counts: [node.Levels]uint64{node.Levels - 1: 72}, Sum: 72}
 		if r := g.read(node.WantRing); r.Ring != want {
 			t.Errorf("after 30 s: %+v, want %+v", r.Ring, want)
 		}

@@ -43,6 +43,7 @@ func (r *ring) read() node.Opt[node.Ring] {
 	for _, percent := range fresh {
 		out.Busy += time.Duration(percent) * samplePeriod / 100
 		out.Peak = max(out.Peak, float64(percent)/100)
+		out.Levels.Add(float64(percent) / 100)
 	}
 	if len(fresh) > 1 {
 		out.Spacing = samplePeriod
