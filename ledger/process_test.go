@@ -38,12 +38,12 @@ func TestByProcess(t *testing.T) {
 	}
 	want := []node.Account{
 		{
-			Container: a, Device: gpu0, Attribution: node.ByProcess, Opened: second(0), Booked: second(15),
+			Container: a, Device: gpu0, Attribution: node.ByProcess, Opened: second(0), Booked: second(15), Watched: second(15),
 			Busy: 3750 * time.Millisecond, Observed: 3750 * time.Millisecond, Energy: 187.5e6,
 			Utilization: node.Some(0.25), UtilizationPeak: node.Some(0.25), Memory: node.Some[uint64](11),
 		},
 		{
-			Container: b, Device: gpu0, Attribution: node.ByProcess, Opened: second(0), Booked: second(15),
+			Container: b, Device: gpu0, Attribution: node.ByProcess, Opened: second(0), Booked: second(15), Watched: second(15),
 			Busy: 750 * time.Millisecond, Observed: 11250 * time.Millisecond, Energy: 37.5e6,
 			Utilization: node.Some(0.05), UtilizationPeak: node.Some(0.05), Memory: node.Some[uint64](20),
 		},
@@ -98,7 +98,7 @@ func TestGuests(t *testing.T) {
 		t.Errorf("%d guests, want 1", l.Guests())
 	}
 	want := node.Account{
-		Container: c, Device: gpu0, Attribution: node.ByProcess, Opened: second(5), Booked: second(15),
+		Container: c, Device: gpu0, Attribution: node.ByProcess, Opened: second(5), Booked: second(15), Watched: second(15),
 		Busy: 3 * time.Second, Energy: 150e6, Utilization: node.Some(0.2), UtilizationPeak: node.Some(0.2), Memory: node.Some[uint64](2),
 	}
 	if diff := cmp.Diff(want, l.Accounts(second(15))[2]); diff != "" {
