@@ -24,7 +24,8 @@ func latencyAt(sum, count float64) node.Opt[node.Latency] {
 		Sum: counterAt(sum), Count: counterAt(count),
 		Buckets: []node.Bucket{
 			{Upper: sum / count, Increase: count / 20, Total: count / 2},
-			{Upper: 10 * sum / count, Increase: count / 10, Total: count}, {Upper: math.Inf(1), Increase: count / 10, Total: count},
+			{Upper: 10 * sum / count, Increase: count / 10, Total: count},
+			{Upper: math.Inf(1), Increase: count / 10, Total: count},
 		},
 	})
 }

@@ -141,7 +141,7 @@ func (d *Driver) freeSet() {
 	d.mu.Unlock()
 	d.deaf.Store(false)
 	if set != nil && !d.kept {
-		d.timed(nil, node.FeatureEvents, set.Free)
+		_ = d.timed(nil, node.FeatureEvents, set.Free)
 	}
 	d.kept = false
 	for _, b := range d.boards() {

@@ -33,7 +33,7 @@ func (g *gpm) forget() { g.at = time.Time{} }
 // free gives the samples of a unit back. The caller holds the board's turn.
 func (d *Driver) free(u *unit) {
 	for _, sample := range u.gpm.samples {
-		d.timed(u.board, node.FeatureActivity, sample.Free)
+		_ = d.timed(u.board, node.FeatureActivity, sample.Free)
 	}
 	u.gpm = gpm{}
 }

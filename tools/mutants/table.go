@@ -52,7 +52,7 @@ func samplerTable() []mutant {
 		},
 		{
 			fault: "the MIG geometry changes", file: "sampler/events.go", folder: folder, test: "TestMIGConfigEnumerates",
-			text: "			s.roll.hurry()\n",
+			text: "		if e.Kind == node.EventMIGConfig {\n			s.roll.hurry()\n", instead: "		if e.Kind == node.EventMIGConfig {\n",
 		},
 		{
 			fault: "a GPU needs a reset", file: "sampler/down.go", folder: folder, test: "TestResetRequired",
