@@ -36,12 +36,10 @@ const (
 
 // daemon is the program put together: its sources, what joins them and what publishes them. Nothing runs before serve.
 type daemon struct {
-	opts    options
-	log     *slog.Logger
-	config  *configuration
-	sources node.Sources
-	// proc is where processes are looked up: /proc where it is empty.
-	proc      string
+	opts      options
+	log       *slog.Logger
+	config    *configuration
+	sources   node.Sources
 	collector *collector.Collector
 	web       *web.Web
 	// actors run side by side; when the first returns all are told to end.

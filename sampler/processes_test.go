@@ -23,12 +23,10 @@ type crowd struct {
 	// read is when processes were read, since it began, and before when the ring and when processes were read last.
 	read                   []time.Duration
 	ringBefore, readBefore time.Time
-	// late makes the driver forget when it told of processes last.
-	late   bool
-	mig    bool
-	shared atomic.Bool
-	blind  atomic.Bool
-	gone   atomic.Int64 // a PID that has ended
+	mig                    bool
+	shared                 atomic.Bool
+	blind                  atomic.Bool
+	gone                   atomic.Int64 // a PID that has ended
 }
 
 func (c *crowd) driver() *fake {

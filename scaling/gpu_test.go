@@ -69,7 +69,8 @@ func TestGPUSignals(t *testing.T) {
 		{
 			"split, and memory told by processes",
 			[]node.Account{memory(split(chat, "main", "GPU-a"), 25), memory(split(other, "main", "GPU-a"), 50)},
-			nil, map[Name]float64{GPUMemoryUsage: 0.25},
+			nil,
+			map[Name]float64{GPUMemoryUsage: 0.25},
 		},
 		{
 			"one of two devices split",
