@@ -95,9 +95,9 @@ func TestTooBigIsReadSeldom(t *testing.T) {
 			Static: func() []Endpoint { return []Endpoint{{URL: "http://a/metrics", Engine: "vllm"}} },
 		})
 		calls := 0
-		e.fetch = func(ctx context.Context, address string, b *buffer) ([]byte, error) {
+		e.fetch = func(ctx context.Context, at place, b *buffer) ([]byte, error) {
 			calls++
-			return readAll(ctx, &endless{}, address, b, 4*ownSize)
+			return readAll(ctx, &endless{}, at.url, b, 4*ownSize)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 59*time.Second)
 		defer cancel()

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"syscall"
 )
 
@@ -28,8 +29,11 @@ const (
 	FaultMalformed   = "malformed"
 	FaultNoEngine    = "not_an_engine"
 	FaultConfig      = "misconfigured"
-	FaultConflict    = "conflict"
+	FaultCompressed  = "compressed"
+	FaultAmbiguous   = "ambiguous"
 	FaultDuplicate   = "duplicate"
+	FaultNoPage      = "no_page"
+	FaultOptedOut    = "opted_out"
 )
 
 // fault is an error that belongs to one of the faults.
@@ -57,6 +61,7 @@ func networkFault(err error) string {
 		verify    *tls.CertificateVerificationError
 		authority x509.UnknownAuthorityError
 		network   net.Error
+		operation *net.OpError
 	)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
@@ -71,6 +76,12 @@ func networkFault(err error) string {
 		return FaultReset
 	case errors.As(err, &network) && network.Timeout():
 		return FaultTimeout
+	case errors.As(err, &operation) && operation.Op == "remote error": // An alert of TLS.
+		return FaultTLS
+	case strings.Contains(err.Error(), `"\x15\x03`): // An alert of TLS where HTTP was expected.
+		return FaultTLS
+	case strings.Contains(err.Error(), "malformed"):
+		return FaultMalformed
 	}
 	return FaultUnreachable
 }
@@ -92,9 +103,9 @@ func wayOut(kind string) string {
 	case FaultUnreachable:
 		return "check the address and the network policies"
 	case FaultTLS:
-		return "check gpusignal/scheme and whether the certificate covers the address"
+		return "check gpusignal/scheme, and that the certificate is made out to the address or the server_name of the namespace and vouched for by its ca_file"
 	case FaultAuth:
-		return "let the metrics page be read without a token"
+		return "let the metrics page be read without a token, or give its namespace one under access in --config.file"
 	case FaultNotFound:
 		return "check the path: see the annotation gpusignal/path"
 	case FaultRedirect:
@@ -108,11 +119,17 @@ func wayOut(kind string) string {
 	case FaultNoEngine:
 		return "check port and path, or wait until the server has loaded a model; vLLM shows none with --disable-log-stats"
 	case FaultConfig:
-		return "correct the annotation"
-	case FaultConflict:
-		return "give each pod on the host's network a port of its own"
+		return "correct it"
+	case FaultCompressed:
+		return "switch compression off for this page, on the server or the proxy before it"
+	case FaultAmbiguous:
+		return "give each pod on the host's network a port of its own, and each address to one pod"
 	case FaultDuplicate:
 		return "announce one of the pod's pages only"
+	case FaultNoPage:
+		return "if it is a model server, say where its page is with the annotation gpusignal/port"
+	case FaultOptedOut:
+		return "remove the annotation to have it read"
 	}
 	return ""
 }

@@ -18,6 +18,11 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// testClients dial as the engine does.
+func testClients(deadline time.Duration, access func(string) (Access, bool)) *clients {
+	return newClients((&net.Dialer{Timeout: deadline}).DialContext, deadline, access)
+}
+
 // hijack answers with raw bytes and closes.
 func hijack(raw string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
@@ -75,11 +80,11 @@ func TestFetchFaults(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			server := httptest.NewServer(tt.handler)
 			defer server.Close()
-			client := newClient(time.Second)
-			defer client.CloseIdleConnections()
+			client := testClients(time.Second, nil)
+			defer client.close()
 			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 			defer cancel()
-			body, err := newFetcher(client, limit)(ctx, server.URL, &buffer{great: newGreat()})
+			body, err := newFetcher(client, limit)(ctx, place{url: server.URL}, &buffer{great: newGreat()})
 			if tt.fault == "" {
 				if err != nil || string(body) != "a 1\n" {
 					t.Fatalf("body %q, error %v", body, err)
@@ -112,14 +117,14 @@ func TestFetchRefusedAndTLS(t *testing.T) {
 	secret.Config.ErrorLog = log.New(io.Discard, "", 0)
 	secret.StartTLS()
 	defer secret.Close()
-	client := newClient(time.Minute)
-	defer client.CloseIdleConnections()
+	client := testClients(time.Minute, nil)
+	defer client.close()
 	for url, want := range map[string]string{
 		refused:    FaultRefused,
 		secret.URL: FaultTLS, // Nobody vouches for its certificate.
 		"https" + strings.TrimPrefix(plain.URL, "http"): FaultTLS,
 	} {
-		_, err := newFetcher(client, 1000)(t.Context(), url, &buffer{great: newGreat()})
+		_, err := newFetcher(client, 1000)(t.Context(), place{url: url}, &buffer{great: newGreat()})
 		if strings.Count(err.Error(), url) != 1 {
 			t.Errorf("error %q holds the address more or less than once", err)
 		}
@@ -135,12 +140,12 @@ func TestFetchTellsHTML(t *testing.T) {
 			w.Header().Set("Content-Type", kind)
 			fmt.Fprint(w, "Not here.\n")
 		}))
-		client := newClient(time.Second)
+		client := testClients(time.Second, nil)
 		b := buffer{great: newGreat(), html: !want}
-		if _, err := newFetcher(client, 1000)(t.Context(), server.URL, &b); err != nil || b.html != want {
+		if _, err := newFetcher(client, 1000)(t.Context(), place{url: server.URL}, &b); err != nil || b.html != want {
 			t.Errorf("%s: HTML %t, error %v", kind, b.html, err)
 		}
-		client.CloseIdleConnections()
+		client.close()
 		server.Close()
 	}
 }
@@ -152,10 +157,10 @@ func TestFetchAsks(t *testing.T) {
 		fmt.Fprint(w, "a 1\n")
 	}))
 	defer server.Close()
-	client := newClient(time.Second)
-	defer client.CloseIdleConnections()
+	client := testClients(time.Second, nil)
+	defer client.close()
 	own := make([]byte, 0, 1<<10)
-	body, err := newFetcher(client, 1000)(t.Context(), server.URL, &buffer{great: newGreat(), own: own})
+	body, err := newFetcher(client, 1000)(t.Context(), place{url: server.URL}, &buffer{great: newGreat(), own: own})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -12,71 +13,90 @@ import (
 	"gpusignal/node"
 )
 
-// The annotations that announce a metrics page. Those of gpusignal/ go before those of prometheus.io/.
+// The annotations that announce a metrics page, the first that names one wins.
 const (
 	annotationEngine = "gpusignal/engine"
 	annotationScrape = "gpusignal/scrape" // "false" opts out.
 	gpusignalPrefix  = "gpusignal/"
 	prometheusPrefix = "prometheus.io/"
+	kservePrefix     = "prometheus.kserve.io/"
 	defaultPath      = "/metrics"
+)
+
+// What names a page, for people; the annotations go by their prefix.
+const (
+	byConfiguration = "configuration"
+	byDeclared      = "declared port"
+	byArgument      = "port argument"
+	byWellKnown     = "well-known port"
 )
 
 // target is an endpoint that was found, and what is known of it beside its page.
 type target struct {
 	Endpoint
 	facts facts
-	// guess says that nothing but prometheus.io/scrape speaks for it: the page may be anybody's.
-	guess bool
+	// by is what named it.
+	by string
+	// own says that its address is the one that the kubelet tells of the pod.
+	own bool
 	// fault and detail say why the page is not even tried.
 	fault, detail string
+	// quiet says that nothing tells that there is a model server.
+	quiet bool
 }
 
-// find the endpoints that the pods announce. Only pods of this node that run are looked at, and of each only its own
-// address: nobody can make gpusignal fetch from elsewhere. A pod that is being deleted is still read.
-func find(pods []node.Pod, plans []*plan) []target {
+func (t *target) place() place { return place{url: t.URL, namespace: t.Pod.Namespace, own: t.own} }
+
+// find the endpoints that the pods name by our own annotations, and where to search for those of the others. Only pods of
+// this node that run are looked at, and of each only its own address: nobody can make gpusignal fetch from elsewhere. A pod
+// that is being deleted is still read. Those that are given are not searched: the configuration names their pages.
+func find(pods []node.Pod, held holders, plans []*plan, given map[[2]string]bool) ([]target, []search) {
 	var targets []target
+	var searches []search
 	for i := range pods {
 		pod := &pods[i]
-		if pod.Phase != "Running" || len(pod.IPs) == 0 || pod.Annotations[annotationScrape] == "false" {
+		if pod.Phase != "Running" || !host(pod).IsValid() {
 			continue
 		}
-		targets = append(targets, findPod(pod, plans)...)
-	}
-	conflicts(targets)
-	return targets
-}
-
-// conflicts marks the targets of different pods that name one address. Pods on the host's network share one.
-func conflicts(targets []target) {
-	owners := make(map[string]int)
-	for i := range targets {
-		t := &targets[i]
-		if t.fault != "" {
-			continue
-		}
-		u, err := url.Parse(t.URL)
-		if err != nil {
-			continue
-		}
-		first, taken := owners[u.Host]
-		if !taken {
-			owners[u.Host] = i
-			continue
-		}
-		other := &targets[first]
-		if other.Pod == t.Pod {
-			continue
-		}
-		for _, c := range [...]*target{t, other} {
-			c.fault = FaultConflict
-			c.detail = fmt.Sprintf("pods %s/%s and %s/%s both announce %s", other.Pod.Namespace, other.Pod.Name,
-				t.Pod.Namespace, t.Pod.Name, u.Host)
+		switch {
+		case pod.Annotations[annotationScrape] == "false":
+			if held.any(pod) {
+				targets = append(targets, target{
+					Endpoint: Endpoint{Pod: pod.ID}, by: gpusignalPrefix, fault: FaultOptedOut, quiet: true,
+					detail: "the annotation " + annotationScrape + " is \"false\"",
+				})
+			}
+		case named(pod):
+			targets = append(targets, findPod(pod, held, plans)...)
+		case !given[[2]string{pod.ID.Namespace, pod.ID.Name}]:
+			if s := searchOf(pod, held, plans); len(s.steps) > 0 {
+				searches = append(searches, s)
+			}
 		}
 	}
+	return targets, searches
 }
 
-// findPod returns the endpoints of one pod: one, or one a port where gpusignal/port lists several.
-func findPod(pod *node.Pod, plans []*plan) []target {
+// named says whether the pod names its page by our own annotations.
+func named(pod *node.Pod) bool {
+	return pod.Annotations[annotationEngine] != "" ||
+		has(pod, gpusignalPrefix+"port") || has(pod, gpusignalPrefix+"path") || has(pod, gpusignalPrefix+"scheme")
+}
+
+// host returns the address of the pod, an invalid one where it has none. One that no network gives to a pod is none: the
+// link-local ones hold the cloud's metadata.
+func host(pod *node.Pod) netip.Addr {
+	for _, ip := range pod.IPs {
+		if ip.IsGlobalUnicast() || ip.IsLoopback() {
+			return ip
+		}
+	}
+	return netip.Addr{}
+}
+
+// findPod returns the endpoints of a pod that names them: one, or one a port where gpusignal/port lists several. A pod that
+// names its engine alone has its port from the annotations of others, or from what it declares.
+func findPod(pod *node.Pod, held holders, plans []*plan) []target {
 	announced := pod.Annotations[annotationEngine]
 	prefix := ""
 	switch {
@@ -84,27 +104,28 @@ func findPod(pod *node.Pod, plans []*plan) []target {
 		prefix = gpusignalPrefix
 	case pod.Annotations[prometheusPrefix+"scrape"] == "true":
 		prefix = prometheusPrefix
-	case announced == "":
-		return nil
+	case has(pod, kservePrefix+"port"):
+		prefix = kservePrefix
 	}
-	base := target{Endpoint: Endpoint{Engine: announced, Pod: pod.ID}}
-	base.guess = prefix == prometheusPrefix && announced == "" && !imageTells(pod, plans)
-	ports, err := portsOf(pod, prefix, announced, plans)
+	base := target{Endpoint: Endpoint{Engine: announced, Pod: pod.ID}, by: gpusignalPrefix, own: true}
+	ports, err := portsOf(pod, prefix, announced, held, plans)
 	if err != nil {
-		if base.guess {
-			return nil // It announces no page that could be found, and nothing says that it is a model server.
-		}
 		base.fault, base.detail = FaultConfig, err.Error()
 		return []target{base}
 	}
+	return at(base, pod, prefix, ports, held, plans)
+}
+
+// at returns a target for each port, the rest of its address by the annotations with the prefix.
+func at(base target, pod *node.Pod, prefix string, ports []int, held holders, plans []*plan) []target {
 	var targets []target
 	for _, port := range ports {
 		t := base
-		t.URL, err = address(pod, prefix, port)
-		if err != nil {
+		var err error
+		if t.URL, err = address(pod, prefix, port); err != nil {
 			t.fault, t.detail = FaultConfig, err.Error()
 		}
-		t.facts = factsOf(pod, port, plans)
+		t.facts = factsOf(pod, port, held, plans)
 		targets = append(targets, t)
 	}
 	return targets
@@ -116,7 +137,7 @@ func has(pod *node.Pod, annotation string) bool {
 }
 
 // portsOf the pod's page: as annotated, else as the announced engine or the pod's own declaration says.
-func portsOf(pod *node.Pod, prefix, announced string, plans []*plan) ([]int, error) {
+func portsOf(pod *node.Pod, prefix, announced string, held holders, plans []*plan) ([]int, error) {
 	if text := pod.Annotations[prefix+"port"]; prefix != "" && text != "" {
 		var ports []int
 		for part := range strings.SplitSeq(text, ",") {
@@ -130,7 +151,7 @@ func portsOf(pod *node.Pod, prefix, announced string, plans []*plan) ([]int, err
 		}
 		return ports, nil
 	}
-	declared := declaredPorts(pod)
+	declared := declaredPorts(pod, held)
 	for _, p := range plans {
 		if p.dialect.Name != announced && (announced != "" || !p.inImage(pod)) {
 			continue
@@ -147,9 +168,10 @@ func portsOf(pod *node.Pod, prefix, announced string, plans []*plan) ([]int, err
 		pod.ID.Namespace, pod.ID.Name)
 }
 
-func declaredPorts(pod *node.Pod) []int {
+// declaredPorts of the containers that hold a GPU, of all where none does.
+func declaredPorts(pod *node.Pod, held holders) []int {
 	var ports []int
-	for _, c := range pod.Containers {
+	for _, c := range held.servers(pod) {
 		for _, p := range c.Ports {
 			if !slices.Contains(ports, p.Number) {
 				ports = append(ports, p.Number)
@@ -174,20 +196,22 @@ func address(pod *node.Pod, prefix string, port int) (string, error) {
 		return "", fmt.Errorf("annotation %spath %q: it must be a path that begins with /", prefix, path)
 	}
 	u.Scheme = scheme
-	u.Host = net.JoinHostPort(pod.IPs[0].String(), strconv.Itoa(port))
+	u.Host = net.JoinHostPort(host(pod).String(), strconv.Itoa(port))
 	return u.String(), nil
 }
 
-// factsOf the container that serves the port: the one that declares it, else the first.
-func factsOf(pod *node.Pod, port int, plans []*plan) facts {
+// factsOf the container that serves the port: of those that hold a GPU the one that declares it, else the first. A proxy that
+// stands before the server holds none.
+func factsOf(pod *node.Pod, port int, held holders, plans []*plan) facts {
 	f := facts{pod: pod.ID}
-	if len(pod.Containers) == 0 {
+	containers := held.servers(pod)
+	if len(containers) == 0 {
 		return f
 	}
-	container := &pod.Containers[0]
-	for i := range pod.Containers {
-		if slices.ContainsFunc(pod.Containers[i].Ports, func(p node.Port) bool { return p.Number == port }) {
-			container = &pod.Containers[i]
+	container := &containers[0]
+	for i := range containers {
+		if slices.ContainsFunc(containers[i].Ports, func(p node.Port) bool { return p.Number == port }) {
+			container = &containers[i]
 			break
 		}
 	}
@@ -225,18 +249,11 @@ func argument(args []string, flag string) (float64, bool) {
 	return 0, false
 }
 
-// imageTells says whether the image of any container is that of a known engine.
-func imageTells(pod *node.Pod, plans []*plan) bool {
-	return slices.ContainsFunc(plans, func(p *plan) bool { return p.inImage(pod) })
+// inImage says whether the image of any of the pod's containers is that of the engine.
+func (p *plan) inImage(pod *node.Pod) bool {
+	return slices.ContainsFunc(pod.Containers, func(c node.Container) bool { return p.image(&c) })
 }
 
-func (p *plan) inImage(pod *node.Pod) bool {
-	for _, c := range pod.Containers {
-		for _, part := range p.dialect.Images {
-			if strings.Contains(c.Image, part) {
-				return true
-			}
-		}
-	}
-	return false
+func (p *plan) image(c *node.Container) bool {
+	return slices.ContainsFunc(p.dialect.Images, func(part string) bool { return strings.Contains(c.Image, part) })
 }

@@ -43,7 +43,6 @@ func TestFind(t *testing.T) {
 		name   string
 		pods   []node.Pod
 		urls   []string
-		guess  bool
 		faults []string
 		detail string
 	}{
@@ -59,6 +58,16 @@ func TestFind(t *testing.T) {
 			urls: []string{"http://10.1.2.3:8002/metrics"},
 		},
 		{
+			name: "engine of ours, port of KServe",
+			pods: []node.Pod{runningPod("gpusignal/engine", "vllm", "prometheus.kserve.io/port", "8080", "prometheus.kserve.io/path", "/m")},
+			urls: []string{"http://10.1.2.3:8080/m"},
+		},
+		{
+			name: "an address of the cloud", pods: []node.Pod{change(runningPod("gpusignal/engine", "vllm"), func(p *node.Pod) {
+				p.IPs = []netip.Addr{netip.MustParseAddr("169.254.169.254"), netip.MustParseAddr("fe80::1"), netip.MustParseAddr("ff02::1"), {}}
+			})},
+		},
+		{
 			name: "all of ours",
 			pods: []node.Pod{runningPod("gpusignal/engine", "sglang", "gpusignal/port", "30000", "gpusignal/path", "/v1/metrics?a=b",
 				"gpusignal/scheme", "https", "prometheus.io/scrape", "true", "prometheus.io/port", "1")},
@@ -69,24 +78,10 @@ func TestFind(t *testing.T) {
 			urls: []string{"http://10.1.2.3:8000/metrics", "http://10.1.2.3:8001/metrics"},
 		},
 		{
-			name: "prometheus", guess: true,
-			pods: []node.Pod{runningPod("prometheus.io/scrape", "true", "prometheus.io/port", "9090", "prometheus.io/path", "/m")},
-			urls: []string{"http://10.1.2.3:9090/m"},
-		},
-		{
-			name: "prometheus, and an image that tells",
-			pods: []node.Pod{change(runningPod("prometheus.io/scrape", "true"), func(p *node.Pod) {
-				p.Containers[0].Image = "nvcr.io/nvidia/tritonserver:26.01-py3"
-			})},
-			urls: []string{"http://10.1.2.3:8002/metrics"},
-		},
-		{
 			name: "engine of ours, port of prometheus",
 			pods: []node.Pod{runningPod("gpusignal/engine", "vllm", "prometheus.io/scrape", "true", "prometheus.io/port", "8080")},
 			urls: []string{"http://10.1.2.3:8080/metrics"},
 		},
-		{name: "prometheus without a port", pods: []node.Pod{runningPod("prometheus.io/scrape", "true")}},
-		{name: "prometheus, not scraped", pods: []node.Pod{runningPod("prometheus.io/scrape", "false", "prometheus.io/port", "9090")}},
 		{name: "opted out", pods: []node.Pod{runningPod("gpusignal/engine", "vllm", "gpusignal/scrape", "false")}},
 		{name: "pending", pods: []node.Pod{change(runningPod("gpusignal/engine", "vllm"), func(p *node.Pod) { p.Phase = "Pending" })}},
 		{name: "ended", pods: []node.Pod{change(runningPod("gpusignal/engine", "vllm"), func(p *node.Pod) { p.Phase = "Failed" })}},
@@ -129,19 +124,24 @@ func TestFind(t *testing.T) {
 				change(runningPod("gpusignal/port", "80"), func(p *node.Pod) { p.ID.Name = "q" }),
 			},
 			urls:   []string{"http://10.1.2.3:80/metrics", "http://10.1.2.3:80/metrics"},
-			faults: []string{FaultConflict, FaultConflict}, detail: "pods ns/p and ns/q both announce 10.1.2.3:80",
+			faults: []string{FaultAmbiguous, FaultAmbiguous}, detail: "pods ns/p and ns/q both announce 10.1.2.3:80",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var urls, faults []string
-			for _, g := range find(tt.pods, testPlans()) {
+			targets, searches := find(tt.pods, nil, testPlans(), nil)
+			settle(nil, targets, searches)
+			if len(searches) > 0 {
+				t.Errorf("searches %+v", searches)
+			}
+			for _, g := range targets {
 				urls = append(urls, g.URL)
 				if g.fault != "" {
 					faults = append(faults, g.fault)
 				}
-				if g.detail != tt.detail || g.guess != tt.guess {
-					t.Errorf("detail %q, guess %v; want %q, %v", g.detail, g.guess, tt.detail, tt.guess)
+				if g.detail != tt.detail {
+					t.Errorf("detail %q, want %q", g.detail, tt.detail)
 				}
 			}
 			if diff := cmp.Diff(tt.urls, urls); diff != "" {
@@ -160,13 +160,19 @@ func TestFactsOfTheServersContainer(t *testing.T) {
 		{Name: "sidecar", Started: time.Unix(1, 0), Ports: []node.Port{{Number: 9000}}, Args: []string{"--max-num-seqs=1"}},
 		{Name: "vllm", Started: time.Unix(2, 0), Ports: []node.Port{{Number: 8000}}, Args: []string{"serve", "--max-num-seqs", "64"}},
 	}
-	f := factsOf(&pod, 8000, testPlans())
+	f := factsOf(&pod, 8000, nil, testPlans())
 	if !f.started.Equal(time.Unix(2, 0)) || f.maxRunning["vllm"] != 64 {
 		t.Errorf("facts %+v, want those of the container that declares the port", f)
 	}
-	f = factsOf(&pod, 7, testPlans())
+	f = factsOf(&pod, 7, nil, testPlans())
 	if !f.started.Equal(time.Unix(1, 0)) {
 		t.Errorf("facts %+v, want those of the first container", f)
+	}
+	held := holdersOf([]node.Claim{{Container: node.ContainerID{Pod: pod.ID, Name: "vllm"}}})
+	for _, port := range []int{9000, 15020} {
+		if f = factsOf(&pod, port, held, testPlans()); f.maxRunning["vllm"] != 64 {
+			t.Errorf("facts %+v of a proxy's port %d, want those of the container that holds a GPU", f, port)
+		}
 	}
 }
 

@@ -31,14 +31,12 @@ func (c *counts) fetched(at time.Time, took time.Duration, good bool) {
 }
 
 // Servers returns one server an endpoint, sorted by pod and URL, those never read included: their At is zero and their
-// Fault says why. Left out are pages that only prometheus.io/scrape announces and that are no engine's.
+// Fault says why. A pod that is searched is one as long as no page of it is found; left out is one that neither holds a GPU
+// nor has a model server's image.
 func (e *Engine) Servers(time.Time) []node.Server {
 	reports := e.reports()
 	servers := slices.Clone(*e.idle.Load())
 	for i, r := range reports {
-		if r.quiet {
-			continue
-		}
 		s := r.server
 		if first := duplicate(reports[:i], r); first != nil {
 			s.Models, s.Lost, s.Span = nil, nil, 0
@@ -60,6 +58,11 @@ func (e *Engine) reports() []*report {
 		f := w.facts.Load()
 		r.server.Pod, r.server.Announced = f.pod, f.announced // They may have been learnt since.
 		reports = append(reports, &r)
+	}
+	for _, p := range e.probes {
+		if s := p.latest(); s != nil {
+			reports = append(reports, &report{server: *s})
+		}
 	}
 	e.mu.Unlock()
 	slices.SortFunc(reports, func(a, b *report) int { return compare(a.server, b.server) })
@@ -94,9 +97,13 @@ func (e *Engine) Health(at time.Time) []node.SourceHealth {
 	}
 	e.counts.mu.Unlock()
 	servers := e.Servers(at)
-	failing := 0
+	failing, loud := 0, 0
 	for i := range servers {
 		s := &servers[i]
+		if s.Quiet {
+			continue
+		}
+		loud++
 		if s.Fault == "" || s.Fault == FaultUnread || s.Fault == FaultDuplicate {
 			continue
 		}
@@ -105,6 +112,6 @@ func (e *Engine) Health(at time.Time) []node.SourceHealth {
 			health.Detail = fmt.Sprintf("%s: %s: %s", name, s.Fault, s.Detail)
 		}
 	}
-	health.Up = failing == 0 || failing < len(servers)
+	health.Up = failing == 0 || failing < loud
 	return []node.SourceHealth{health}
 }

@@ -14,15 +14,12 @@ const (
 	share = 50
 	// slowest is the interval that a slow server's page is never read less often than.
 	slowest = 10 * time.Second
-	// seldom is the interval at which a page is looked at again that turned out to be no engine's, where nothing but
-	// prometheus.io/scrape says that it might be one.
-	seldom = 30 * time.Second
 )
 
 // worker reads one endpoint. One goroutine runs it; latest is what it hands out.
 type worker struct {
-	endpoint Endpoint
-	guess    bool
+	place    place
+	by       string
 	interval time.Duration
 	deadline time.Duration
 	fetch    fetcher
@@ -45,15 +42,16 @@ type report struct {
 	server node.Server
 	// keys of the models and ranks on the page.
 	keys []string
-	// quiet says that the endpoint is most likely no model server.
-	quiet bool
 }
 
 // start gives the worker its first state; run does the work.
 func (w *worker) start(f facts) {
 	w.facts.Store(&f)
-	w.state = node.Server{Pod: f.pod, URL: w.endpoint.URL, Fault: FaultUnread, Detail: explain("page not read yet", FaultUnread)}
-	w.latest.Store(&report{server: w.state, quiet: w.guess})
+	w.state = node.Server{
+		Pod: f.pod, URL: w.place.url, Found: w.by, Slowed: 1,
+		Fault: FaultUnread, Detail: explain("page not read yet", FaultUnread),
+	}
+	w.latest.Store(&report{server: w.state})
 }
 
 func (w *worker) run(ctx context.Context) {
@@ -76,9 +74,6 @@ func (w *worker) pause() time.Duration {
 	if w.state.Fault == FaultTooBig {
 		return max(w.interval, slowest)
 	}
-	if w.guess && w.state.Fault == FaultNoEngine && w.state.At.IsZero() {
-		return max(w.interval, seldom)
-	}
 	return max(w.interval, min(share*w.state.Took, slowest))
 }
 
@@ -87,7 +82,7 @@ func (w *worker) visit(ctx context.Context) {
 	began := time.Now()
 	fetching, cancel := context.WithTimeout(ctx, w.deadline)
 	defer w.buffer.release()
-	body, err := w.fetch(fetching, w.endpoint.URL, &w.buffer)
+	body, err := w.fetch(fetching, w.place, &w.buffer)
 	cancel()
 	if ctx.Err() != nil {
 		return
@@ -116,7 +111,7 @@ func (w *worker) turn(err error) {
 		w.state.Fault, w.state.Detail = "", ""
 		w.state.Pages++
 		if before != "" {
-			w.logger.Info("reading metrics page", "url", w.endpoint.URL, "engine", w.server.spoken.dialect.Name)
+			w.logger.Info("reading metrics page", "url", w.place.url, "engine", w.server.spoken.dialect.Name)
 		}
 		return
 	}
@@ -126,21 +121,13 @@ func (w *worker) turn(err error) {
 	if before == kind {
 		return
 	}
-	level := slog.LevelWarn
-	if w.guess && w.state.At.IsZero() {
-		level = slog.LevelDebug
-	}
-	w.logger.Log(context.Background(), level, "cannot read metrics page",
-		"url", w.endpoint.URL, "fault", kind, "err", err, "hint", wayOut(kind))
+	w.logger.Warn("cannot read metrics page", "url", w.place.url, "fault", kind, "err", err, "hint", wayOut(kind))
 }
 
 func (w *worker) publish(f *facts) {
 	w.state.Pod = f.pod
+	w.state.Slowed = float64(w.pause()) / float64(w.interval)
 	w.state.Models, w.state.Lost, w.state.Span = nil, nil, 0
 	w.server.write(&w.state, f.maxRunning)
-	w.latest.Store(&report{
-		server: w.state,
-		keys:   w.server.keys(),
-		quiet:  w.guess && w.state.At.IsZero() && (w.state.Fault == FaultNoEngine || w.state.Fault == FaultUnread),
-	})
+	w.latest.Store(&report{server: w.state, keys: w.server.keys()})
 }

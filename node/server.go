@@ -12,6 +12,10 @@ type Server struct {
 	Announced string
 	// URL of the metrics page.
 	URL string
+	// Found is what named the page, for people: "configuration", the prefix of an annotation, "declared port" …
+	Found string
+	// Quiet says that nothing tells that there is a model server at all: its fault is no alarm.
+	Quiet bool
 	// At is when the last byte of the newest good page arrived, zero before the first.
 	At time.Time
 	// Fault is why the newest page could not be read, empty when it could; one of a small set ("refused", "timeout" …).
@@ -21,6 +25,9 @@ type Server struct {
 	// Took is how long the newest fetch took, request to last byte, and Bytes how long the page was.
 	Took  time.Duration
 	Bytes int
+	// Slowed is the factor by which the page is read less often than asked, because reading it takes long: 1 for not at all, 0
+	// where it is not read.
+	Slowed float64
 	// Pages and Failures count fetches.
 	Pages, Failures uint64
 	// FirstPage is the first good page since the container started: there loading ends.

@@ -1,0 +1,245 @@
+package engine
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gpusignal/node"
+)
+
+// claimed says that the container of runningPod holds a GPU.
+func claimed(containers ...string) holders {
+	var claims []node.Claim
+	for _, c := range containers {
+		claims = append(claims, node.Claim{Container: node.ContainerID{Pod: node.PodID{UID: "u", Namespace: "ns", Name: "p"}, Name: c}})
+	}
+	return holdersOf(claims)
+}
+
+func TestSearch(t *testing.T) {
+	const at = "http://10.1.2.3:"
+	type found struct {
+		By   string
+		URLs []string
+	}
+	change := func(p node.Pod, f func(*node.Pod)) node.Pod { f(&p); return p }
+	ports := func(ports ...node.Port) func(*node.Pod) {
+		return func(p *node.Pod) { p.Containers[0].Ports = ports }
+	}
+	wellKnown := found{byWellKnown, []string{at + "8000/metrics", at + "8002/metrics"}}
+	scraped := []string{"prometheus.io/scrape", "true", "prometheus.io/port", "9090", "prometheus.io/path", "/m", "prometheus.io/scheme", "https"}
+	tests := []struct {
+		name string
+		pod  node.Pod
+		held holders
+		want []found
+		sure bool
+	}{
+		{name: "holds nothing", pod: runningPod()},
+		{name: "another pod of its name holds", pod: change(runningPod(), func(p *node.Pod) { p.ID.UID = "v" }), held: claimed("main")},
+		{name: "holds a GPU", pod: runningPod(), held: claimed("main"), want: []found{wellKnown}},
+		{name: "Prometheus alone", pod: runningPod(scraped...), want: []found{{"prometheus.io/", []string{"https://10.1.2.3:9090/m"}}}},
+		{name: "Prometheus, but not to be scraped", pod: runningPod("prometheus.io/scrape", "false", "prometheus.io/port", "9090")},
+		{name: "Prometheus without a port", pod: runningPod("prometheus.io/scrape", "true")},
+		{name: "Prometheus, its port no number", pod: runningPod("prometheus.io/scrape", "true", "prometheus.io/port", "x")},
+		{
+			name: "its port no number, and it holds a GPU", pod: runningPod("prometheus.io/scrape", "true", "prometheus.io/port", "x"),
+			held: claimed("main"), want: []found{{"prometheus.io/", []string{"misconfigured"}}, wellKnown},
+		},
+		{
+			name: "Prometheus, and an image that tells",
+			pod:  change(runningPod("prometheus.io/scrape", "true"), func(p *node.Pod) { p.Containers[0].Image = "nvcr.io/nvidia/tritonserver:26.01" }),
+			want: []found{{"prometheus.io/", []string{at + "8002/metrics"}}}, sure: true,
+		},
+		{
+			name: "KServe", pod: runningPod("prometheus.kserve.io/port", "8080", "prometheus.kserve.io/path", "/v1/metrics"),
+			want: []found{{"prometheus.kserve.io/", []string{at + "8080/v1/metrics"}}},
+		},
+		{
+			name: "every way, in its order", held: claimed("main"),
+			pod: change(runningPod(append(scraped, "prometheus.kserve.io/port", "8080")...), func(p *node.Pod) {
+				ports(node.Port{Name: "http", Number: 80}, node.Port{Name: "http-metrics", Number: 81}, node.Port{Name: "metrics", Number: 82},
+					node.Port{Name: "ssh", Number: 22}, node.Port{Number: 29500}, node.Port{Name: "metrics", Number: 8080})(p)
+			}),
+			want: []found{
+				{"prometheus.io/", []string{"https://10.1.2.3:9090/m"}}, {"prometheus.kserve.io/", []string{at + "8080/metrics"}},
+				{byDeclared, []string{at + "82/metrics", at + "81/metrics", at + "80/metrics"}}, wellKnown,
+			},
+		},
+		{
+			name: "image that tells: every port and the argument", held: claimed("main"), sure: true,
+			pod: change(runningPod(), func(p *node.Pod) {
+				ports(node.Port{Number: 1234})(p)
+				p.Containers[0].Image, p.Containers[0].Args = "vllm/vllm-openai", []string{"serve", "m", "--port=4321"}
+			}),
+			want: []found{
+				{byDeclared, []string{at + "1234/metrics"}}, {byArgument, []string{at + "4321/metrics"}}, wellKnown,
+			},
+		},
+		{
+			name: "the image's own port first", held: claimed("main"), sure: true,
+			pod:  change(runningPod(), func(p *node.Pod) { p.Containers[0].Image = "tritonserver" }),
+			want: []found{{byWellKnown, []string{at + "8002/metrics", at + "8000/metrics"}}},
+		},
+		{
+			name: "arguments of another program", held: claimed("main"),
+			pod:  change(runningPod(), func(p *node.Pod) { p.Containers[0].Args = []string{"train.py", "--port", "4321"} }),
+			want: []found{wellKnown},
+		},
+		{
+			name: "a proxy's ports are not the server's", held: claimed("main"),
+			pod: change(runningPod(), func(p *node.Pod) {
+				p.Containers = append([]node.Container{{Name: "proxy", Ports: []node.Port{{Name: "metrics", Number: 15090}}}}, p.Containers...)
+			}),
+			want: []found{wellKnown},
+		},
+		{
+			name: "on the host's network, nothing declared", held: claimed("main"), sure: true,
+			pod: change(runningPod(), func(p *node.Pod) {
+				p.HostNetwork, p.Containers[0].Image, p.Containers[0].Args = true, "vllm", []string{"--port=4321"}
+			}),
+		},
+		{
+			name: "on the host's network, declared", held: claimed("main"),
+			pod: change(runningPod(), func(p *node.Pod) {
+				p.HostNetwork = true
+				ports(node.Port{Number: 8000}, node.Port{Name: "http", Number: 81})(p)
+			}),
+			want: []found{{byDeclared, []string{at + "81/metrics"}}, {byWellKnown, []string{at + "8000/metrics"}}},
+		},
+		{
+			name: "IPv6", held: claimed("main"),
+			pod:  change(runningPod(), func(p *node.Pod) { p.IPs = []netip.Addr{netip.MustParseAddr("::1")} }),
+			want: []found{{byWellKnown, []string{"http://[::1]:8000/metrics", "http://[::1]:8002/metrics"}}},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := searchOf(&tt.pod, tt.held, testPlans())
+			var got []found
+			for _, st := range s.steps {
+				f := found{By: st.by}
+				for _, target := range st.targets {
+					if target.fault != "" {
+						f.URLs = append(f.URLs, target.fault)
+						continue
+					}
+					f.URLs = append(f.URLs, target.URL)
+				}
+				got = append(got, f)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("steps (-want +got):\n%s", diff)
+			}
+			if s.sure != tt.sure || s.holds != (tt.held != nil && tt.pod.ID.UID == "u") {
+				t.Errorf("sure %v, holds %v", s.sure, s.holds)
+			}
+		})
+	}
+}
+
+func TestOptedOutIsTold(t *testing.T) {
+	pod := runningPod("gpusignal/scrape", "false", "prometheus.io/scrape", "true", "prometheus.io/port", "1")
+	for _, held := range []holders{nil, claimed("main")} {
+		targets, searches := find([]node.Pod{pod}, held, testPlans(), nil)
+		if len(searches) > 0 || len(targets) != len(held) {
+			t.Fatalf("targets %+v, searches %+v", targets, searches)
+		}
+		for _, target := range targets {
+			if target.fault != FaultOptedOut || !target.quiet {
+				t.Errorf("target %+v", target)
+			}
+		}
+	}
+}
+
+func TestGivenIsNotSearched(t *testing.T) {
+	given := map[[2]string]bool{{"ns", "p"}: true}
+	if targets, searches := find([]node.Pod{runningPod()}, claimed("main"), testPlans(), given); len(targets)+len(searches) > 0 {
+		t.Errorf("targets %+v, searches %+v", targets, searches)
+	}
+}
+
+func TestStateOfAPod(t *testing.T) {
+	states := make(map[string]string)
+	for name, change := range map[string]func(*node.Pod){
+		"as it was":       func(*node.Pod) {},
+		"another pod":     func(p *node.Pod) { p.ID.UID = "v" },
+		"another address": func(p *node.Pod) { p.IPs = p.IPs[1:] },
+		"ready":           func(p *node.Pod) { p.Ready = true },
+		"started":         func(p *node.Pod) { p.Containers[0].Started = time.Unix(1, 0) },
+		"restarted":       func(p *node.Pod) { p.Containers[0].Restarts++ },
+		"container ready": func(p *node.Pod) { p.Containers[0].Ready = true },
+	} {
+		pod := runningPod()
+		change(&pod)
+		state := stateOf(&pod)
+		if other, there := states[state]; there {
+			t.Errorf("a pod that is %s and one that is %s have one state", name, other)
+		}
+		states[state] = name
+	}
+	if pod := runningPod("a", "b"); states[stateOf(&pod)] != "as it was" {
+		t.Error("annotations change the state of a pod")
+	}
+}
+
+// An address belongs to one pod; who gives it by the stronger word has it.
+func TestSettle(t *testing.T) {
+	of := func(pod, url string) target {
+		return target{Endpoint: Endpoint{URL: url, Pod: node.PodID{Namespace: "ns", Name: pod}}}
+	}
+	const url, same, other = "http://10.1.2.3:80/metrics", "http://10.1.2.3:80/m", "http://10.1.2.3:81/metrics"
+	searches := func(pods ...string) (s []search) {
+		for _, pod := range pods {
+			s = append(s, search{steps: []step{{targets: targets(of(pod, url))}}})
+		}
+		return s
+	}
+	tests := []struct {
+		name          string
+		static, named []target
+		searches      []search
+		want          []string // Details of all of them, in their order.
+	}{
+		{"two pods", nil, targets(of("a", url), of("b", same)), nil, []string{
+			"pods ns/a and ns/b both announce 10.1.2.3:80", "pods ns/a and ns/b both announce 10.1.2.3:80",
+		}},
+		{"two ports", nil, targets(of("a", url), of("b", other)), nil, []string{"", ""}},
+		{"one pod", nil, targets(of("a", url), of("a", same)), nil, []string{"", ""}},
+		{"the configuration and the same pod", targets(of("a", url)), targets(of("a", url)), nil, []string{"", ""}},
+		{"the configuration and another", targets(of("a", url)), targets(of("b", url)), searches("c"), []string{
+			"", "10.1.2.3:80 is given to ns/a by the configuration", "10.1.2.3:80 is given to ns/a by the configuration",
+		}},
+		{"an annotation and a guess", nil, targets(of("a", url)), searches("b"), []string{
+			"", "10.1.2.3:80 is given to ns/a by the annotations of that pod",
+		}},
+		{"two guesses", nil, nil, searches("a", "b"), []string{
+			"pods ns/a and ns/b both announce 10.1.2.3:80", "pods ns/a and ns/b both announce 10.1.2.3:80",
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			settle(tt.static, tt.named, tt.searches)
+			all := append(tt.static, tt.named...)
+			for _, s := range tt.searches {
+				all = append(all, s.steps[0].targets...)
+			}
+			var got []string
+			for _, one := range all {
+				got = append(got, one.detail)
+				if (one.fault == FaultAmbiguous) != (one.detail != "") {
+					t.Errorf("fault %q, detail %q", one.fault, one.detail)
+				}
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("details (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func targets(t ...target) []target { return t }
