@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -29,6 +30,8 @@ type fileConfig struct {
 	Targets []scaling.Rule `yaml:"targets"`
 	// Endpoints are metrics pages that no pod announces.
 	Endpoints []fileEndpoint `yaml:"endpoints"`
+	// Access by namespace: how pages over https are read.
+	Access []fileAccess `yaml:"access"`
 }
 
 // fileEndpoint is one metrics page: what --engine.endpoint says in one string.
@@ -39,10 +42,19 @@ type fileEndpoint struct {
 	Pod       string `yaml:"pod"`
 }
 
+// fileAccess names mounted files for the pages of one namespace. What they hold is read by the engine, each time anew.
+type fileAccess struct {
+	Namespace  string `yaml:"namespace"`
+	TokenFile  string `yaml:"token_file"`
+	CAFile     string `yaml:"ca_file"`
+	ServerName string `yaml:"server_name"`
+}
+
 // settings are the configuration as the rest of the program uses it.
 type settings struct {
 	targets   scaling.Targets
 	endpoints []engine.Endpoint
+	access    map[string]engine.Access // by namespace
 }
 
 // parseConfig reads a configuration file's content. An unknown field is an error: a typo must not pass as a default.
@@ -51,7 +63,7 @@ func parseConfig(content []byte) (settings, error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(content))
 	decoder.KnownFields(true)
 	if err := decoder.Decode(&file); err != nil && !errors.Is(err, io.EOF) {
-		return settings{}, fmt.Errorf("%w (known at the top: targets, endpoints)", err)
+		return settings{}, fmt.Errorf("%w (known at the top: targets, endpoints, access)", err)
 	}
 	if err := decoder.Decode(new(fileConfig)); !errors.Is(err, io.EOF) {
 		return settings{}, errors.New("the file holds more than one document: join them")
@@ -67,7 +79,34 @@ func parseConfig(content []byte) (settings, error) {
 		}
 		out.endpoints = append(out.endpoints, endpoint)
 	}
+	var err error
+	if out.access, err = accessOf(file.Access); err != nil {
+		return settings{}, err
+	}
 	return out, nil
+}
+
+// accessOf the namespaces.
+func accessOf(entries []fileAccess) (map[string]engine.Access, error) {
+	access := make(map[string]engine.Access, len(entries))
+	for i, e := range entries {
+		_, twice := access[e.Namespace]
+		switch {
+		case e.Namespace == "":
+			return nil, fmt.Errorf("access %d: give its namespace: a token belongs to one", i+1)
+		case twice:
+			return nil, fmt.Errorf("access %d: namespace %q is there twice", i+1, e.Namespace)
+		case e.TokenFile == "" && e.CAFile == "":
+			return nil, fmt.Errorf("access %d: namespace %q: give token_file, ca_file or both", i+1, e.Namespace)
+		}
+		for _, path := range [...]string{e.TokenFile, e.CAFile} {
+			if path != "" && !filepath.IsAbs(path) {
+				return nil, fmt.Errorf("access %d: namespace %q: path %q must begin with /", i+1, e.Namespace, path)
+			}
+		}
+		access[e.Namespace] = engine.Access{TokenFile: e.TokenFile, CAFile: e.CAFile, ServerName: e.ServerName}
+	}
+	return access, nil
 }
 
 // configuration holds the last good settings and follows the file they come from.
@@ -141,6 +180,11 @@ func onePodEach(endpoints []engine.Endpoint) error {
 
 func (c *configuration) targets() scaling.Targets     { return c.current.Load().targets }
 func (c *configuration) endpoints() []engine.Endpoint { return c.current.Load().endpoints }
+
+func (c *configuration) access(namespace string) (engine.Access, bool) {
+	a, ok := c.current.Load().access[namespace]
+	return a, ok
+}
 
 // run follows the file until ctx ends. A file that cannot be used leaves the last good settings in force.
 func (c *configuration) run(ctx context.Context) error {

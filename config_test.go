@@ -7,6 +7,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gpusignal/engine"
 )
 
 func TestConfigurationFollowsItsFile(t *testing.T) {
@@ -71,9 +75,36 @@ func TestConfigurationFollowsItsFile(t *testing.T) {
 	}
 }
 
+func TestAccess(t *testing.T) {
+	settings, err := parseConfig([]byte("access:\n- {namespace: chat, token_file: /t/chat, ca_file: /c/chat.crt, server_name: chat.example}\n- {namespace: vision, ca_file: /c/v}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]engine.Access{
+		"chat":   {TokenFile: "/t/chat", CAFile: "/c/chat.crt", ServerName: "chat.example"},
+		"vision": {CAFile: "/c/v"},
+	}
+	if diff := cmp.Diff(want, settings.access); diff != "" {
+		t.Errorf("access (-want +got):\n%s", diff)
+	}
+	for content, says := range map[string]string{
+		"access: [{token_file: /t}]":                                         "access 1: give its namespace",
+		"access: [{namespace: a, ca_file: /c}, {namespace: a, ca_file: /d}]": `access 2: namespace "a" is there twice`,
+		"access: [{namespace: a, server_name: b}]":                           "give token_file, ca_file or both",
+		"access: [{namespace: a, token_file: t}]":                            `path "t" must begin with /`,
+		"access: [{namespace: a, token: secret}]":                            "field token not found",
+		"tokens: []": "known at the top: targets, endpoints, access",
+	} {
+		if _, err := parseConfig([]byte(content)); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: error %v, want one that holds %q", content, err, says)
+		}
+	}
+}
+
 func FuzzParseConfig(f *testing.F) {
 	f.Add([]byte("targets:\n- {namespace: a, workload: Deployment/b, queue: 8}\n"))
 	f.Add([]byte("endpoints:\n- {url: 'http://[::1]:8000/metrics', engine: vllm}\n"))
+	f.Add([]byte("access:\n- {namespace: a, token_file: /t, ca_file: /c, server_name: s}\n"))
 	f.Fuzz(func(t *testing.T, content []byte) {
 		settings, err := parseConfig(content)
 		if err == nil && settings.targets.Validate() != nil {

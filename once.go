@@ -63,10 +63,10 @@ func printCheck(w io.Writer, s *node.Snapshot) error {
 		dev := &s.Devices[i]
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", dev.Device.Label(), dev.Device.Model, state(dev), holders(s, dev.Device.ID), strings.Join(dev.Lacks.Labels(), " "))
 	}
-	fmt.Fprintln(table, "\nSERVER\tPOD\tENGINE\tSTATE")
-	for _, server := range s.Servers {
-		fmt.Fprintf(table, "%s\t%s/%s\t%s\t%s\n", server.URL, server.Pod.Namespace, server.Pod.Name, server.Engine,
-			word(server.Fault == "", "ok", server.Fault+": "+server.Detail))
+	fmt.Fprintln(table, "\nSERVER\tPOD\tFOUND BY\tENGINE\tSTATE")
+	for i := range s.Servers {
+		server := &s.Servers[i]
+		fmt.Fprintf(table, "%s\t%s/%s\t%s\t%s\t%s\n", server.URL, server.Pod.Namespace, server.Pod.Name, server.Found, server.Engine, reading(server))
 	}
 	return table.Flush()
 }
@@ -77,6 +77,14 @@ func state(dev *node.DeviceState) string {
 		return fmt.Sprintf("ok, read %g times less often: its driver answers slowly", dev.Slowed)
 	}
 	return word(dev.Down == "", "ok", dev.Down)
+}
+
+// reading says how reading a server's page goes, and the way out where it does not.
+func reading(server *node.Server) string {
+	if server.Fault == "" && server.Slowed > 1 {
+		return fmt.Sprintf("ok, read %.1f times less often: its page takes %s", server.Slowed, server.Took.Round(time.Millisecond))
+	}
+	return word(server.Fault == "", "ok", server.Fault+": "+server.Detail)
 }
 
 // holders names the pods that claim a device, or why none does.

@@ -99,7 +99,7 @@ func (d *daemon) construct() error {
 	}
 	servers := engine.New(engine.Config{
 		Interval: d.opts.engineInterval, Deadline: engineDeadline, Window: d.opts.window, MaxBytes: engineMaxBytes,
-		Pods: pods.Pods, Static: d.config.endpoints, Dialects: []engine.Dialect{triton.Dialect(), vllm.Dialect()},
+		Pods: pods.Pods, Claims: pods.Claims, Static: d.config.endpoints, Access: d.config.access, Dialects: []engine.Dialect{triton.Dialect(), vllm.Dialect()},
 		Logger: log.With("source", "engine"),
 	})
 	d.add("sampler", devices.Run)

@@ -179,8 +179,18 @@ func TestEndpoints(t *testing.T) {
 	second := tokenServer(podID("chat", "llm-0"))
 	second.URL, second.Fault, second.Pages, second.Failures = "http://10.0.0.7:8001/metrics", "timeout", 200, 30
 	never := node.Server{Pod: podID("chat", "new"), Announced: "triton", Fault: "refused", Failures: 7}
-	s.Servers = append(s.Servers, second, never)
-	expect(t, series(t, s), map[string]string{
+	second.Slowed = 5
+	asked := node.Server{Pod: podID("batch", "train-0"), Fault: "no_page", Quiet: true}
+	s.Servers = append(s.Servers, second, never, asked)
+	got := series(t, s)
+	for name := range got {
+		if strings.HasPrefix(name, "gpusignal_exporter_endpoint_") && strings.Contains(name, "train-0") {
+			t.Errorf("%s of a pod that nothing calls a model server", name)
+		}
+	}
+	expect(t, got, map[string]string{
+		`gpusignal_exporter_endpoints{reason="no_page"}`:                                               "1",
+		`gpusignal_exporter_endpoints_slowed`:                                                          "1",
 		`gpusignal_exporter_endpoint_up{engine="triton",namespace="vision",pod="resnet-7d9"}`:          "1",
 		`gpusignal_exporter_endpoint_up{engine="vllm",namespace="chat",pod="llm-0"}`:                   "0",
 		`gpusignal_exporter_endpoint_pages_total{engine="vllm",namespace="chat",pod="llm-0"}`:          "2000",

@@ -205,7 +205,10 @@ func writeDescribed(out *strings.Builder, families []*desc) {
 	out.WriteString("| name | type | labels | what |\n|---|---|---|---|\n")
 	slices.SortFunc(families, func(a, b *desc) int { return strings.Compare(a.name, b.name) })
 	for _, d := range families {
-		labels := "`" + strings.Join(d.labels.names, "`, `") + "`"
+		labels := "none"
+		if len(d.labels.names) > 0 {
+			labels = "`" + strings.Join(d.labels.names, "`, `") + "`"
+		}
 		fmt.Fprintf(out, "| `%s` | %s | %s | %s |\n", d.name, strings.ToLower(d.kind.String()), labels, strings.ReplaceAll(d.help, "|", `\|`))
 	}
 }

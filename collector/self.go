@@ -41,7 +41,7 @@ type selfPart struct {
 	build               build
 	info                desc
 	unmapped, endpoints desc
-	guests              desc
+	guests, slowed      desc
 	sources             []family[sourceRow]
 	pages               []family[endpointRow]
 
@@ -62,7 +62,9 @@ func newSelfPart(b build) *selfPart {
 		guests: counterDesc(newLabelNames(), "exporter_unclaimed_containers_total",
 			"Containers that were seen to use a device without a claim on it, told by their processes, which are read where several containers share it; absent without hostPID."),
 		endpoints: gaugeDesc(newLabelNames("reason"), "exporter_endpoints",
-			"Metrics pages of model servers by how their last reading went: ok, or what was wrong."),
+			"Metrics pages of model servers by how their last reading went, ok or what was wrong, and pods with a GPU of which no page is read."),
+		slowed: gaugeDesc(newLabelNames(), "exporter_endpoints_slowed",
+			"Metrics pages that are read less often than asked, at least each 10 s, because reading one takes more than 2 % of the time."),
 		sources: []family[sourceRow]{
 			gaugeOf(source, "exporter_source_up", "Whether a source of the exporter works.",
 				func(r *sourceRow) (float64, bool) { return truth(r.health.Up), true }),
@@ -91,7 +93,7 @@ func newSelfPart(b build) *selfPart {
 }
 
 func (e *selfPart) describe() []*desc {
-	return describeAll(describeAll([]*desc{&e.info, &e.unmapped, &e.guests, &e.endpoints}, e.sources), e.pages)
+	return describeAll(describeAll([]*desc{&e.info, &e.unmapped, &e.guests, &e.endpoints, &e.slowed}, e.sources), e.pages)
 }
 
 func (e *selfPart) write(p *page, s *node.Snapshot, _ []scaling.Pod) {
@@ -128,7 +130,7 @@ func (e *selfPart) collectSources(p *page, s *node.Snapshot) {
 // writeUnmapped counts devices without an owner. Once a source tells of claims, none is an explicit 0.
 func (e *selfPart) writeUnmapped(p *page, s *node.Snapshot) {
 	e.counts = e.counts[:0]
-	if slices.ContainsFunc(s.Health, func(h node.SourceHealth) bool { return h.Source == "kubelet" }) {
+	if hasSource(s, "kubelet") {
 		e.counts = append(e.counts, count{reason: "source_down"}, count{reason: "unclaimed"}, count{reason: "unknown_id"})
 	}
 	for i := range s.Unmapped {
@@ -137,11 +139,15 @@ func (e *selfPart) writeUnmapped(p *page, s *node.Snapshot) {
 	e.writeCounts(p, &e.unmapped)
 }
 
-// writeEndpoints counts metrics pages by what became of them.
+// writeEndpoints counts metrics pages by what became of them, and those that are slow.
 func (e *selfPart) writeEndpoints(p *page, s *node.Snapshot) {
 	e.counts = e.counts[:0]
+	slowed := 0.0
 	for i := range s.Servers {
 		server := &s.Servers[i]
+		if server.Slowed > 1 {
+			slowed++
+		}
 		switch {
 		case server.Fault != "":
 			e.count(server.Fault)
@@ -152,6 +158,16 @@ func (e *selfPart) writeEndpoints(p *page, s *node.Snapshot) {
 		}
 	}
 	e.writeCounts(p, &e.endpoints)
+	p.begin(&e.slowed)
+	if hasSource(s, "engine") {
+		p.put(p.labels.of(e.slowed.labels, values{}), slowed)
+	}
+	p.end()
+}
+
+// hasSource says whether the node has a source of that name.
+func hasSource(s *node.Snapshot, name string) bool {
+	return slices.ContainsFunc(s.Health, func(h node.SourceHealth) bool { return h.Source == name })
 }
 
 func (e *selfPart) count(reason string) {
@@ -173,11 +189,15 @@ func (e *selfPart) writeCounts(p *page, d *desc) {
 	p.end()
 }
 
-// collectPages makes a row for each (pod, engine). Before the first good page the engine is the one that was announced.
+// collectPages makes a row for each (pod, engine), but for pods that are only asked whether they have a page. Before the first
+// good page the engine is the one that was announced.
 func (e *selfPart) collectPages(p *page, s *node.Snapshot) {
 	e.pageRows = e.pageRows[:0]
 	for i := range s.Servers {
 		server := &s.Servers[i]
+		if server.Quiet {
+			continue
+		}
 		row := endpointRow{
 			namespace: server.Pod.Namespace, pod: server.Pod.Name,
 			engine: strings.ToValidUTF8(cmp.Or(server.Engine, server.Announced), "\uFFFD"),
