@@ -105,12 +105,7 @@ func TestFetchFaults(t *testing.T) {
 }
 
 func TestFetchRefusedAndTLS(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	refused := "http://" + listener.Addr().String()
-	_ = listener.Close()
+	refused := fmt.Sprint("http://127.0.0.1:", ClosedPort(t))
 	plain := httptest.NewServer(http.NotFoundHandler())
 	defer plain.Close()
 	secret := httptest.NewUnstartedServer(http.NotFoundHandler())
@@ -172,5 +167,20 @@ func TestFetchAsks(t *testing.T) {
 	}
 	if a := got.Get("Accept-Encoding"); a != "identity" {
 		t.Errorf("Accept-Encoding %q", a)
+	}
+}
+
+// Every reason has a way out, and no two have the same.
+func TestWaysOut(t *testing.T) {
+	ways := make(map[string]string)
+	for _, kind := range []string{
+		FaultUnread, FaultRefused, FaultReset, FaultTimeout, FaultUnreachable, FaultTLS, FaultAuth, FaultNotFound, FaultRedirect, FaultTooBig,
+		FaultStatus, FaultMalformed, FaultNoEngine, FaultConfig, FaultCompressed, FaultAmbiguous, FaultDuplicate, FaultNoPage, FaultOptedOut,
+	} {
+		way := wayOut(kind)
+		if way == "" || ways[way] != "" {
+			t.Errorf("the way out of %q is %q, as of %q", kind, way, ways[way])
+		}
+		ways[way] = kind
 	}
 }
