@@ -12,7 +12,7 @@ func TestCheckOnTheSimulatedNode(t *testing.T) {
 	if code := run(t.Context(), []string{"--simulate", "check"}, &out, &said); code != exitOK {
 		t.Fatalf("exit code %d; it said:\n%s", code, said.String())
 	}
-	for _, part := range []string{"nvml", "ok", "NVIDIA H100", "CANNOT TELL", "fan retired_pages", "nobody (unclaimed)", "triton", "refused", "gpusignal/port"} {
+	for _, part := range []string{"nvml", "ok", "NVIDIA H100", "CANNOT TELL", "fan retired_pages", "nobody (unclaimed)", "triton", "refused", "gpusignal/port", "FOUND BY", "prometheus.io/"} {
 		if !strings.Contains(out.String(), part) {
 			t.Errorf("no %q in:\n%s", part, out.String())
 		}

@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -170,8 +172,12 @@ func TestFetchAsks(t *testing.T) {
 	}
 }
 
-// Every reason has a way out, and no two have the same.
+// Every reason has a way out, no two have the same, and people can read of it.
 func TestWaysOut(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "docs", "servers.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	ways := make(map[string]string)
 	for _, kind := range []string{
 		FaultUnread, FaultRefused, FaultReset, FaultTimeout, FaultUnreachable, FaultTLS, FaultAuth, FaultNotFound, FaultRedirect, FaultTooBig,
@@ -182,5 +188,8 @@ func TestWaysOut(t *testing.T) {
 			t.Errorf("the way out of %q is %q, as of %q", kind, way, ways[way])
 		}
 		ways[way] = kind
+		if !bytes.Contains(page, []byte("\n| `"+kind+"` | ")) {
+			t.Errorf("docs/servers.md has no row for %q", kind)
+		}
 	}
 }

@@ -201,6 +201,41 @@ func TestWhoIsNotAsked(t *testing.T) {
 	}
 }
 
+// A page that a proxy puts together of its own and the server's is the server's, with what the pod says of the server.
+func TestMergedPageOfAProxy(t *testing.T) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/stats/prometheus", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, "istio_agent_pilot_xds 1\nprocess_start_time_seconds 1.7e9\n", vllmPage(1, 2, 3, 4),
+			"# TYPE envoy_cluster_upstream_rq counter\nenvoy_cluster_upstream_rq{response_code=\"200\"} 7\nrevision_app_request_count 3\n")
+	})
+	port := listen(t, mux)
+	pod := localPod("a", "prometheus.io/scrape", "true", "prometheus.io/port", strconv.Itoa(port), "prometheus.io/path", "/stats/prometheus")
+	server := pod.Containers[0]
+	server.Args = []string{"vllm", "serve", "m", "--max-num-seqs", "64"}
+	pod.Containers = []node.Container{server, {Name: "istio-proxy", Ports: []node.Port{{Name: "http-envoy-prom", Number: port}}}}
+	claims := holding(pod)
+	pod.Containers[0], pod.Containers[1] = pod.Containers[1], pod.Containers[0]
+	got := until(t, start(t, engine.Config{Claims: claims}, pod), good)[0]
+	if got.Engine != "vllm" || len(got.Models) != 1 || got.Models[0].MaxRunning != node.Some(64.0) {
+		t.Errorf("server %+v, want vLLM's one model with the argument of its container", got)
+	}
+}
+
+// A router before the server passes its page on at a port of its own: it holds no GPU, and the page is read once.
+func TestRouterBeforeTheServer(t *testing.T) {
+	asked := make(chan string, 100)
+	router := listen(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked <- r.URL.Path }))
+	pod := localPod("a")
+	pod.Containers[0].Ports = []node.Port{{Name: "metrics", Number: listen(t, page(vllmPage(1, 2, 3, 4)))}}
+	claims := holding(pod)
+	pod.Containers = append([]node.Container{{Name: "routing-proxy", Ports: []node.Port{{Name: "http", Number: router}}}}, pod.Containers...)
+	e := start(t, engine.Config{Claims: claims, Dialects: at(router)}, pod)
+	until(t, e, func(s []node.Server) bool { return good(s) && s[0].Pages > 10 })
+	if len(asked) > 0 {
+		t.Errorf("the router was asked for %s", <-asked)
+	}
+}
+
 // Several ports of one pod are several ranks where the pages say so, and one server where they do not.
 func TestSeveralPortsOfAPodThatIsSearched(t *testing.T) {
 	rank := func(rank string) http.Handler {

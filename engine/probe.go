@@ -19,7 +19,7 @@ type probe struct {
 	deadline time.Duration
 	interval time.Duration
 	fetch    fetcher
-	buffer   buffer
+	great    great
 	// speaks returns nil where a page is an engine's, else why it is not.
 	speaks func(page []byte) error
 	// wake has the engine look at what was found.
@@ -198,8 +198,9 @@ func (p *probe) step(ctx context.Context, st *step) []answer {
 func (p *probe) ask(ctx context.Context, t *target) (kind, detail string) {
 	ctx, cancel := context.WithTimeout(ctx, p.deadline)
 	defer cancel()
-	defer p.buffer.release()
-	page, err := p.fetch(ctx, t.place(), &p.buffer)
+	b := buffer{great: p.great} // It is seldom needed again.
+	defer b.release()
+	page, err := p.fetch(ctx, t.place(), &b)
 	if err == nil {
 		err = p.speaks(page)
 	}

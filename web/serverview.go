@@ -13,10 +13,13 @@ type serverView struct {
 	Engine        string      `json:"engine"`
 	Announced     string      `json:"announced"`
 	URL           string      `json:"url"`
+	Found         string      `json:"found_by"`
+	Quiet         bool        `json:"quiet"`
 	At            *time.Time  `json:"at"`
 	Fault         string      `json:"fault"`
 	Detail        string      `json:"detail"`
 	Took          float64     `json:"duration_seconds"`
+	Slowdown      float64     `json:"slowdown"`
 	Bytes         int         `json:"bytes"`
 	Pages         uint64      `json:"pages"`
 	Failures      uint64      `json:"failures"`
@@ -72,8 +75,8 @@ type latencyView struct {
 
 func viewServer(s node.Server) serverView {
 	return serverView{
-		Namespace: s.Pod.Namespace, Pod: s.Pod.Name, UID: s.Pod.UID, Engine: s.Engine, Announced: s.Announced, URL: address(s.URL), At: instant(s.At),
-		Fault: s.Fault, Detail: s.Detail, Took: s.Took.Seconds(), Bytes: s.Bytes, Pages: s.Pages, Failures: s.Failures,
+		Namespace: s.Pod.Namespace, Pod: s.Pod.Name, UID: s.Pod.UID, Engine: s.Engine, Announced: s.Announced, URL: address(s.URL), Found: s.Found, Quiet: s.Quiet, At: instant(s.At),
+		Fault: s.Fault, Detail: s.Detail, Took: s.Took.Seconds(), Slowdown: s.Slowed, Bytes: s.Bytes, Pages: s.Pages, Failures: s.Failures,
 		FirstPage: instant(s.FirstPage), WaitingSince: instant(s.WaitingSince), InHandSince: instant(s.InHandSince),
 		EndedAt: instant(s.EndedAt), ProgressSince: instant(s.ProgressSince), BusyAt: instant(s.BusyAt),
 		Window: s.Span.Seconds(), Sleeping: s.Sleeping, Lost: append([]string{}, s.Lost...), Models: each(s.Models, viewModel),
