@@ -39,12 +39,14 @@ type Config struct {
 
 // Engine reads every endpoint, each on a goroutine of its own.
 type Engine struct {
-	config  Config
-	plans   []*plan
-	clients *clients
-	fetch   fetcher
-	great   great
-	counts  counts
+	config Config
+	plans  []*plan
+	// clients are of the workers, asking of the probes.
+	clients, asking *clients
+	fetch, ask      fetcher
+
+	great  great
+	counts counts
 	// wake has a token once a probe found a page.
 	wake chan struct{}
 
@@ -64,17 +66,22 @@ func New(c Config) *Engine {
 	c.Deadline = orDefault(c.Deadline, 5*time.Second)
 	c.Window = orDefault(c.Window, 15*time.Second)
 	c.MaxBytes = orDefault(c.MaxBytes, 8<<20)
-	dial := (&net.Dialer{Timeout: c.Deadline, KeepAlive: 30 * time.Second}).DialContext
 	e := &Engine{
-		config: c, clients: newClients(dial, c.Deadline, c.Access), great: newGreat(), wake: make(chan struct{}, 1),
-		workers: make(map[key]*worker), probes: make(map[key]*probe),
+		config: c, great: newGreat(), wake: make(chan struct{}, 1), workers: make(map[key]*worker), probes: make(map[key]*probe),
 	}
-	e.fetch = newFetcher(e.clients, c.MaxBytes)
+	e.over((&net.Dialer{Timeout: c.Deadline, KeepAlive: 30 * time.Second}).DialContext)
 	for _, d := range c.Dialects {
 		e.plans = append(e.plans, newPlan(d))
 	}
 	e.idle.Store(&[]node.Server{})
 	return e
+}
+
+// over makes the engine read over a network.
+func (e *Engine) over(dial dialer) {
+	e.clients = newClients(dial, e.config.Deadline, e.config.Access)
+	e.asking = newClients(within(connect, dial), e.config.Deadline, e.config.Access)
+	e.fetch, e.ask = newFetcher(e.clients, e.config.MaxBytes), newFetcher(e.asking, e.config.MaxBytes)
 }
 
 func orDefault[T ~int64](v, otherwise T) T {
@@ -87,6 +94,7 @@ func orDefault[T ~int64](v, otherwise T) T {
 // Run reads the endpoints until ctx ends, and follows the pods as they come and go.
 func (e *Engine) Run(ctx context.Context) error {
 	defer e.clients.close()
+	defer e.asking.close()
 	ticker := time.NewTicker(min(e.config.Interval, time.Second))
 	defer ticker.Stop()
 	for {

@@ -32,10 +32,10 @@ func (e *Engine) SetFetch(f func(ctx context.Context, url string, buffer []byte)
 		b.own = page
 		return page, err
 	}
+	e.ask = e.fetch
 }
 
 // SetDial replaces the network, before the engine runs.
 func (e *Engine) SetDial(dial func(ctx context.Context, network, address string) (net.Conn, error)) {
-	e.clients = newClients(dial, e.config.Deadline, e.config.Access)
-	e.fetch = newFetcher(e.clients, e.config.MaxBytes)
+	e.over(dial)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"mime"
+	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -37,6 +38,15 @@ func newClient(dial dialer, deadline time.Duration, config *tls.Config) *http.Cl
 			ReadBufferSize:         64 << 10,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// within returns a dialer that gives up after some time.
+func within(most time.Duration, dial dialer) dialer {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		ctx, cancel := context.WithTimeout(ctx, most)
+		defer cancel()
+		return dial(ctx, network, address)
 	}
 }
 

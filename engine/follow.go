@@ -142,7 +142,7 @@ func (e *Engine) read(ctx context.Context, k key, t target) {
 func (e *Engine) probe(ctx context.Context, k key, s search) {
 	ctx, stop := context.WithCancel(ctx)
 	p := &probe{
-		interval: e.config.Interval, deadline: e.config.Deadline, fetch: e.fetch, great: e.great,
+		interval: e.config.Interval, deadline: e.config.Deadline, fetch: e.ask, great: e.great,
 		speaks: func(page []byte) error { return newServer(e.plans, e.config.Window, e.config.Interval).scan(page) },
 		wake:   e.poke, logger: e.config.Logger, changed: make(chan struct{}, 1), stop: stop, done: make(chan struct{}),
 	}

@@ -130,6 +130,35 @@ func TestUnreachable(t *testing.T) {
 	})
 }
 
+// Ports whose packets are dropped hold a search up for a second each, and hide no page behind them.
+func TestProbePastDroppedPackets(t *testing.T) {
+	bubble(t, engine.Config{}, func(w *wires, e *engine.Engine) {
+		c := &counted{}
+		c.show(vllmPage(1, 2, 3, 4))
+		w.mu.Lock()
+		w.drops = true
+		w.mu.Unlock()
+		pod := wiredPod("prometheus.io/scrape", "true", "prometheus.io/port", "1", "prometheus.kserve.io/port", "2")
+		defer w.serve(wired, c)()
+		w.show(true, pod)
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		if s := e.Servers(time.Now()); len(s) != 1 || s[0].Fault != "" {
+			t.Errorf("servers %+v, want the page at the third place", s)
+		}
+		time.Sleep(5 * time.Second)
+		if diff := cmp.Diff([]int{2, 2, 4, 6}, c.when()); diff != "" {
+			t.Errorf("asked at (-want +got):\n%s", diff)
+		}
+		w.show(true, func() node.Pod { p := wiredPod("gpusignal/port", "1"); p.ID.UID = "b"; return p }())
+		time.Sleep(7 * time.Second)
+		synctest.Wait()
+		if s := e.Servers(time.Now()); len(s) != 1 || s[0].Fault != engine.FaultTimeout || s[0].Took != 5*time.Second {
+			t.Errorf("servers %+v, want a worker to wait its whole deadline", s)
+		}
+	})
+}
+
 // Once one page of the pod is found, its other declared port is asked on until it answers, and no well-known one is.
 func TestProbeWaitsForTheOtherRank(t *testing.T) {
 	const second = "10.0.0.1:9001"

@@ -13,6 +13,10 @@ import (
 // seldom is the interval that a pod which answers with something else than an engine's page is never asked less often than.
 const seldom = 30 * time.Second
 
+// connect is how long a probe waits for a connection: on one node it is there at once, or packets are dropped, and there are
+// more ports to ask.
+const connect = time.Second
+
 // probe searches the pages of one pod. One goroutine runs it and asks for one page at a time. A page that it found is a
 // worker's to read, and is not asked for again.
 type probe struct {

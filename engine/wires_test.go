@@ -28,6 +28,7 @@ type wires struct {
 	dials   []time.Duration // When each was made, since the beginning.
 	began   time.Time
 	fails   error // What every dial ends with, nil for none.
+	drops   bool  // Packets to where nobody serves are dropped.
 }
 
 // bubble runs an engine against servers of its own. The script begins half a second in.
@@ -64,9 +65,13 @@ func bubble(t *testing.T, config engine.Config, script func(*wires, *engine.Engi
 
 func (w *wires) dial(ctx context.Context, _, address string) (net.Conn, error) {
 	w.mu.Lock()
-	server, cause := w.servers[address], w.fails
+	server, cause, drops := w.servers[address], w.fails, w.drops
 	w.dials = append(w.dials, time.Since(w.began))
 	w.mu.Unlock()
+	if server == nil && drops {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
 	if server == nil && cause == nil {
 		cause = syscall.ECONNREFUSED
 	}
