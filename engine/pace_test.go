@@ -159,17 +159,22 @@ func TestProbePastDroppedPackets(t *testing.T) {
 	})
 }
 
-// Once one page of the pod is found, its other declared port is asked on until it answers, and no well-known one is.
+// Once one page of the pod is found, its other declared ports are asked on until they answer as an engine, the found one is
+// not, and no well-known one is.
 func TestProbeWaitsForTheOtherRank(t *testing.T) {
-	const second = "10.0.0.1:9001"
-	rank := func(rank string) *counted {
-		c := &counted{}
-		c.show("vllm:num_requests_waiting{model_name=\"m\",engine=\"" + rank + "\"} 3\n")
-		return c
+	rank := func(rank string) string {
+		return "vllm:num_requests_waiting{model_name=\"m\",engine=\"" + rank + "\"} 3\n"
 	}
 	bubble(t, engine.Config{}, func(w *wires, e *engine.Engine) {
-		defer w.serve(wired, rank("0"))()
-		pod := wiredPod()
+		first, second := &counted{}, &counted{}
+		first.show(rank("0"))
+		second.show("")
+		defer w.serve(wired, first)()
+		defer w.serve("10.0.0.1:9001", second)()
+		another := &counted{}
+		another.show("node_load1 1\n")
+		defer w.serve("10.0.0.1:9002", another)()
+		pod := wiredPod("prometheus.io/scrape", "true", "prometheus.io/port", "9002")
 		pod.Containers[0].Ports = append(pod.Containers[0].Ports, node.Port{Name: "http", Number: 9001})
 		w.show(true, pod)
 		time.Sleep(time.Minute)
@@ -177,11 +182,50 @@ func TestProbeWaitsForTheOtherRank(t *testing.T) {
 		if s := e.Servers(time.Now()); len(s) != 1 || s[0].Fault != "" {
 			t.Fatalf("servers %+v", s)
 		}
-		defer w.serve(second, rank("1"))()
-		time.Sleep(12 * time.Second)
+		if n := len(first.when()); n != 31 { // By the probe, and 30 times by the worker.
+			t.Errorf("the first was asked %d times in a minute", n)
+		}
+		if diff := cmp.Diff([]int{0, 2, 6, 14, 30}, second.when()); diff != "" {
+			t.Errorf("the second was asked at (-want +got):\n%s", diff)
+		}
+		if n := len(another.when()); n != 1 {
+			t.Errorf("the annotated port, which is no engine's, was asked %d times", n)
+		}
+		if dialed := slices.Compact(w.to()); len(dialed) != 3 {
+			t.Errorf("connections to %v", dialed)
+		}
+		second.show(rank("1"))
+		time.Sleep(31 * time.Second)
 		synctest.Wait()
 		if s := e.Servers(time.Now()); len(s) != 2 || s[0].Fault != "" || s[1].Fault != "" {
 			t.Errorf("servers %+v, want both ranks", s)
+		}
+		second.show(rank("1"))
+		time.Sleep(time.Minute)
+		if n := len(second.when()); n != 30 {
+			t.Errorf("the second was asked %d times in a minute, by its worker alone", n)
+		}
+	})
+}
+
+// Of the well-known ports one that is an engine's is enough: the others are not the pod's word.
+func TestProbeOfWellKnownPorts(t *testing.T) {
+	bubble(t, engine.Config{}, func(w *wires, e *engine.Engine) {
+		first, second := &counted{}, &counted{}
+		first.show(vllmPage(1, 2, 3, 4))
+		second.show("nv_inference_request_success{model=\"m\",version=\"1\"} 4\n")
+		defer w.serve("10.0.0.1:8000", first)()
+		defer w.serve("10.0.0.1:8002", second)()
+		pod := wiredPod()
+		pod.Containers[0].Ports = nil
+		w.show(true, pod)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if s := e.Servers(time.Now()); len(s) != 1 || s[0].Engine != "vllm" {
+			t.Errorf("servers %+v", s)
+		}
+		if n := len(second.when()); n > 0 {
+			t.Errorf("the other port was asked %d times", n)
 		}
 	})
 }

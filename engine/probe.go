@@ -42,9 +42,7 @@ type probe struct {
 	// state is how the search goes, nil where that is nothing to tell.
 	state *node.Server
 
-	// answered are pages that are not an engine's, since the pod changed; of the goroutine, as is pause.
-	answered map[string]bool
-	pause    time.Duration
+	pause time.Duration // Of the goroutine.
 }
 
 // answer is what a pod said that was not an engine's page.
@@ -60,7 +58,7 @@ func (a answer) silent() bool {
 
 // begin with a search.
 func (p *probe) begin(s search) {
-	p.search, p.found, p.answered = s, make(map[string]bool), make(map[string]bool)
+	p.search, p.found = s, make(map[string]bool)
 	if s.told() {
 		p.state = &node.Server{Pod: s.pod, Quiet: !s.sure, Fault: FaultUnread, Detail: explain("pod not asked yet", FaultUnread)}
 	}
@@ -120,7 +118,6 @@ func (p *probe) run(ctx context.Context) {
 			return
 		case <-p.changed:
 			p.pause = 0
-			clear(p.answered)
 		case <-timer.C:
 		}
 		timer.Stop()
@@ -155,7 +152,7 @@ func (p *probe) round(ctx context.Context) bool {
 	}
 	p.slow(answers)
 	p.tell(&s, won, answers)
-	return !won || slices.ContainsFunc(answers, answer.silent)
+	return !won || len(answers) > 0
 }
 
 // won says whether a page of the step was found.
@@ -170,13 +167,14 @@ func (p *probe) known(url string) bool {
 	return ok
 }
 
-// step asks at the places of one step. Once a page is found, those that have answered already are let be, and of a step that
-// wants but one page all others are.
+// step asks at the places of one step that have no engine's page yet, until it has all that it wants.
 func (p *probe) step(ctx context.Context, st *step) []answer {
 	var answers []answer
-	won := p.won(*st)
 	for _, t := range st.targets {
-		if won && (st.one || p.answered[t.URL]) || p.known(t.URL) {
+		if st.one && p.won(*st) {
+			return nil
+		}
+		if p.known(t.URL) {
 			continue
 		}
 		a := answer{t, t.fault, t.detail}
@@ -187,13 +185,10 @@ func (p *probe) step(ctx context.Context, st *step) []answer {
 		case ctx.Err() != nil:
 			return nil
 		case a.kind == "":
-			won = true
 			p.add(t.URL)
-			continue
-		case !a.silent():
-			p.answered[t.URL] = true
+		default:
+			answers = append(answers, a)
 		}
-		answers = append(answers, a)
 	}
 	return answers
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -26,6 +27,7 @@ type wires struct {
 	pods    []node.Pod
 	claims  []node.Claim
 	dials   []time.Duration // When each was made, since the beginning.
+	dialed  []string
 	began   time.Time
 	fails   error // What every dial ends with, nil for none.
 	drops   bool  // Packets to where nobody serves are dropped.
@@ -66,7 +68,7 @@ func bubble(t *testing.T, config engine.Config, script func(*wires, *engine.Engi
 func (w *wires) dial(ctx context.Context, _, address string) (net.Conn, error) {
 	w.mu.Lock()
 	server, cause, drops := w.servers[address], w.fails, w.drops
-	w.dials = append(w.dials, time.Since(w.began))
+	w.dials, w.dialed = append(w.dials, time.Since(w.began)), append(w.dialed, address)
 	w.mu.Unlock()
 	if server == nil && drops {
 		<-ctx.Done()
@@ -128,6 +130,13 @@ func (w *wires) since() []int {
 	}
 	w.dials = nil
 	return at
+}
+
+// to returns where dials were made to, sorted.
+func (w *wires) to() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Sorted(slices.Values(w.dialed))
 }
 
 type listener struct {
