@@ -9,6 +9,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"math/big"
 	"net"
 	"net/http"
@@ -61,11 +62,7 @@ func (g *guarded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (g *guarded) saw() map[string]int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	out := make(map[string]int)
-	for k, n := range g.shown {
-		out[k] = n
-	}
-	return out
+	return maps.Clone(g.shown)
 }
 
 // issue a certificate that vouches for itself.

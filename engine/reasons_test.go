@@ -176,14 +176,13 @@ func TestReasonsOfSearches(t *testing.T) {
 		},
 		"two pods that say so": {
 			[]node.Pod{localPod("a", "gpusignal/port", strconv.Itoa(vllm)), localPod("b", "gpusignal/port", strconv.Itoa(vllm))},
-			[]string{engine.FaultAmbiguous, engine.FaultAmbiguous}, true,
-		},
-		"one says so, one is searched": {
-			[]node.Pod{localPod("a", "gpusignal/port", strconv.Itoa(vllm)), declare(localPod("b"), vllm)}, []string{"", engine.FaultAmbiguous}, true,
+			[]string{engine.FaultAmbiguous, engine.FaultAmbiguous},
+			true,
 		},
 		"one pod, one page twice": {
 			[]node.Pod{localPod("a", "gpusignal/port", fmt.Sprint(vllm, ",", listen(t, page(vllmPage(1, 2, 3, 4)))))},
-			[]string{"", engine.FaultDuplicate}, true,
+			[]string{"", engine.FaultDuplicate},
+			true,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -192,7 +191,7 @@ func TestReasonsOfSearches(t *testing.T) {
 				return slices.EqualFunc(s, tt.want, func(one node.Server, want string) bool { return one.Fault == want })
 			})
 			for _, s := range servers {
-				if s.Quiet == tt.loud && s.Fault != "" && !(name == "one says so, one is searched") {
+				if s.Quiet && tt.loud || !s.Quiet && !tt.loud {
 					t.Errorf("quiet is %v: %+v", s.Quiet, s)
 				}
 				if (s.Detail == "") != (s.Fault == "") {
@@ -203,6 +202,18 @@ func TestReasonsOfSearches(t *testing.T) {
 				t.Errorf("health %+v", h)
 			}
 		})
+	}
+}
+
+// A pod that names its page is read, whoever else declares the same port on the host's network.
+func TestAnAnnotationBeatsADeclaredPort(t *testing.T) {
+	port := listen(t, page(vllmPage(1, 2, 3, 4)))
+	other := localPod("b")
+	other.Containers[0].Ports = []node.Port{{Name: "http", Number: port}}
+	e := start(t, engine.Config{Claims: holding(other)}, localPod("a", "gpusignal/port", strconv.Itoa(port)), other)
+	got := until(t, e, func(s []node.Server) bool { return len(s) == 2 && s[0].Fault == "" && s[1].Fault != engine.FaultUnread })
+	if s := got[1]; s.Fault != engine.FaultAmbiguous || !s.Quiet || !strings.Contains(s.Detail, "is given to ml/a by the annotations of that pod") {
+		t.Errorf("server %+v", s)
 	}
 }
 

@@ -65,8 +65,10 @@ func TestSearch(t *testing.T) {
 					node.Port{Name: "ssh", Number: 22}, node.Port{Number: 29500}, node.Port{Name: "metrics", Number: 8080})(p)
 			}),
 			want: []found{
-				{"prometheus.io/", []string{"https://10.1.2.3:9090/m"}}, {"prometheus.kserve.io/", []string{at + "8080/metrics"}},
-				{byDeclared, []string{at + "82/metrics", at + "81/metrics", at + "80/metrics"}}, wellKnown,
+				{"prometheus.io/", []string{"https://10.1.2.3:9090/m"}},
+				{"prometheus.kserve.io/", []string{at + "8080/metrics"}},
+				{byDeclared, []string{at + "82/metrics", at + "81/metrics", at + "80/metrics"}},
+				wellKnown,
 			},
 		},
 		{
