@@ -92,7 +92,7 @@ func (c *clients) at(p place) (*http.Client, string, error) {
 	return client, token, err
 }
 
-// secret says whether a token is configured that was not sent to the place because it is not https.
+// withheld says whether a token is configured that was not sent to the place because it is not https.
 func (c *clients) withheld(p place) bool {
 	access, ok := c.access(p.namespace)
 	return ok && p.namespace != "" && access.TokenFile != "" && !strings.HasPrefix(p.url, "https:")
