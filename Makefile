@@ -72,7 +72,7 @@ fmt: $(LINT) ## Format the code.
 
 .PHONY: golden
 golden: deps ## Write the golden files and docs/metrics.md anew.
-	go test ./collector/ -update
+	go test ./collector/ ./web/ -update
 
 .PHONY: bench
 bench: deps ## Run the benchmarks.

@@ -48,14 +48,26 @@ func New(cfg Config) *Web {
 // Handler returns all paths of the daemon; /metrics and /signals are answered by the handlers given.
 func (w *Web) Handler(metrics, signals http.Handler) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", metrics)
-	mux.Handle("GET /signals", signals)
-	mux.HandleFunc("GET /{$}", w.serveLanding)
-	mux.HandleFunc("GET /-/healthy", serveHealthy)
-	mux.HandleFunc("GET /-/ready", w.serveReady)
-	mux.HandleFunc("GET /api/v1/node", w.serveNode)
-	mux.HandleFunc("GET /api/v1/explain/{namespace}/{pod}", w.serveExplain)
+	for path, handler := range w.paths(metrics, signals) {
+		mux.Handle("GET "+path, handler)
+	}
 	return mux
+}
+
+// paths of the daemon; docs/openapi.yaml describes them.
+func (w *Web) paths(metrics, signals http.Handler) map[string]http.Handler {
+	const workload = "/api/v1/workloads/{namespace}/{kind}/{name}/{signal}"
+	return map[string]http.Handler{
+		"/metrics":                          metrics,
+		"/signals":                          signals,
+		"/{$}":                              http.HandlerFunc(w.serveLanding),
+		"/-/healthy":                        http.HandlerFunc(serveHealthy),
+		"/-/ready":                          http.HandlerFunc(w.serveReady),
+		"/api/v1/node":                      http.HandlerFunc(w.serveNode),
+		"/api/v1/explain/{namespace}/{pod}": http.HandlerFunc(w.serveExplain),
+		workload:                            http.HandlerFunc(w.serveWorkload),
+		workload + "/{aggregation}":         http.HandlerFunc(w.serveWorkload),
+	}
 }
 
 func serveHealthy(out http.ResponseWriter, _ *http.Request) { writeText(out, http.StatusOK, "ok\n") }
