@@ -23,7 +23,7 @@ build: deps ## Build ./gpusignal.
 .PHONY: run
 run: build ## Run it: on the real driver where there is one, else on a simulated node. ARGS adds flags.
 	@if [ -e /dev/nvidiactl ]; then ./gpusignal $(ARGS); \
-	else echo "no NVIDIA driver here: a simulated node with eight GPUs"; mkdir -p build; \
+	else echo "no NVIDIA driver here: a simulated node with eight GPUs, shared in every way (ARGS=--simulate.node=plain: not shared)"; mkdir -p build; \
 	./gpusignal --simulate --simulate.log=build/simulation.log $(ARGS); fi
 
 .PHONY: test

@@ -46,6 +46,7 @@ type options struct {
 	simulate            bool
 	simulateSeed        int64
 	simulateLog         string
+	simulateNode        string
 	nvmlLibrary         string
 	interval, slow      time.Duration
 	window              time.Duration
@@ -80,6 +81,8 @@ func parseFlags(args []string, stdout, stderr io.Writer) (options, string, error
 	app.Flag("simulate", "Watch a simulated node instead of this one.").BoolVar(&o.simulate)
 	app.Flag("simulate.seed", "Seed of the simulated node's load.").Default("1").
 		SetValue(&flagValue[int64]{"simulate.seed", parseSeed, &o.simulateSeed})
+	app.Flag("simulate.node", "The simulated node: shared (GPUs shared in every way there is), plain (each GPU held whole).").
+		Default("shared").SetValue(oneOf("simulate.node", &o.simulateNode, "shared", "plain"))
 	app.Flag("simulate.log", "File to which the simulated node writes what truly happened on it.").
 		StringVar(&o.simulateLog)
 	app.Flag("nvml.library", "Path or name of NVML's library.").Default("libnvidia-ml.so.1").StringVar(&o.nvmlLibrary)

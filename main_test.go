@@ -87,6 +87,7 @@ func TestBadInput(t *testing.T) {
 		{"two documents", []string{"--config.file=" + file("two.yaml", "targets: []\n---\ntargets: []\n")}, nil, []string{"two.yaml", "one document"}},
 		{"an empty socket", []string{"--kubelet.pod-resources-socket="}, nil, []string{"--kubelet.pod-resources-socket is empty"}},
 		{"pods of an API server that is not there", []string{"--kubernetes.pods=api"}, nil, []string{"not in a cluster", "--kubernetes.pods=auto"}},
+		{"simulated node", []string{"--simulate", "--simulate.node=huge"}, nil, []string{"--simulate.node", "huge", "shared", "plain"}},
 		{"simulation log", []string{"--simulate", "--simulate.log=" + dir + "/none/log"}, nil, []string{"--simulate.log", "no such file"}},
 	}
 	t.Setenv("TMPDIR", t.TempDir())

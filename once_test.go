@@ -22,7 +22,7 @@ func TestCheckOnTheSimulatedNode(t *testing.T) {
 func TestOnceOnTheSimulatedNode(t *testing.T) {
 	t.Parallel()
 	var out, said lockedBuffer
-	code := run(t.Context(), []string{"--simulate", "--signal.window=2s", "--engine.interval=500ms", "once"}, &out, &said)
+	code := run(t.Context(), []string{"--simulate", "--simulate.node=plain", "--signal.window=2s", "--engine.interval=500ms", "once"}, &out, &said)
 	if code != exitOK {
 		t.Fatalf("exit code %d; it said:\n%s", code, said.String())
 	}

@@ -153,14 +153,16 @@ func (d *daemon) hardware() (sampler.Driver, func() [node.FeatureCount]node.Call
 		d.closers = append(d.closers, file)
 		truth = file
 	}
-	simulated, err := sim.New(sim.Config{Seed: d.opts.simulateSeed, Dir: dir, Log: truth})
+	simulated, err := sim.New(sim.Config{
+		Seed: d.opts.simulateSeed, Plain: d.opts.simulateNode == "plain", Dir: dir, Log: truth,
+	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("set up the simulated node: %w", err)
 	}
 	d.closers = append([]io.Closer{simulated}, d.closers...)
 	d.add("simulation", simulated.Run)
 	d.opts.podResourcesSocket, d.opts.podsSocket = simulated.PodResourcesSocket(), simulated.PodsSocket()
-	d.opts.nodeName = simulated.NodeName()
+	d.opts.nodeName, d.opts.proc = simulated.NodeName(), simulated.Proc()
 	return simulated.Driver(), nil, nil
 }
 

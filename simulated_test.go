@@ -1,13 +1,9 @@
 package main
 
 import (
-	"context"
-	"io"
 	"math"
-	"net"
 	"net/http"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,26 +13,19 @@ import (
 // against the simulation's own log of what happened.
 func TestOnTheSimulatedNode(t *testing.T) {
 	truthFile := filepath.Join(t.TempDir(), "truth.log")
-	address, stop := startSimulated(t, "--simulate.log="+truthFile, "--signal.window=4s", "--engine.interval=500ms")
-	first := pageAt(t, address, "gpusignal_requests_per_second")
-	time.Sleep(8 * time.Second) // the counters rise
-	second := pageAt(t, address, "gpusignal_requests_per_second")
+	d, _, stop := startSimulated(t, "--simulate.log="+truthFile, "--signal.window=4s", "--engine.interval=500ms")
+	booked := func(page families) bool { // the processes of every shared GPU were read
+		return page["gpusignal_requests_per_second"] != nil && page.count("gpusignal_device_booking_age_seconds") == 11
+	}
+	first := pageAt(t, d, booked)
+	time.Sleep(12 * time.Second) // the counters rise
+	second := pageAt(t, d, booked)
 	stop()
 	truth := readTruth(t, truthFile)
 
-	var rose, happened float64
-	for _, m := range second.families["gpusignal_device_busy_seconds_total"].GetMetric() {
-		gpu := label(m.GetLabel(), "gpu_uuid")
-		from, to := first.cut("gpusignal_device_booking_age_seconds", "gpu_uuid", gpu), second.cut("gpusignal_device_booking_age_seconds", "gpu_uuid", gpu)
-		before, _ := first.families.value("gpusignal_device_busy_seconds_total", "gpu_uuid", gpu)
-		rise, busy := m.GetCounter().GetValue()-before, truth.busy(gpu, from.Add(-ringAge), to.Add(-ringAge))
-		seen := second.families.sum("gpusignal_device_observed_seconds_total", "gpu_uuid", gpu) -
-			first.families.sum("gpusignal_device_observed_seconds_total", "gpu_uuid", gpu)
-		t.Logf("gpu %s: counter +%.3f s, log %.3f s; observed %.3f s of %.3f s", gpu, rise, busy, seen, to.Sub(from).Seconds())
-		rose, happened = rose+rise, happened+busy
-	}
-	if happened == 0 || math.Abs(rose-happened) > 0.02*happened {
-		t.Errorf("busy seconds rose by %.3f, the log says %.3f", rose, happened)
+	compareDevices(t, first, second, truth)
+	if n := compareContainers(t, first, second, truth, "exclusive"); n < 6 {
+		t.Errorf("only %d containers with a device of their own were compared", n)
 	}
 
 	compared := 0
@@ -67,11 +56,54 @@ func TestOnTheSimulatedNode(t *testing.T) {
 	}
 }
 
+// compareDevices holds what the devices were busy between two pages against the log.
+func compareDevices(t *testing.T, first, second scrape, truth truthLog) {
+	t.Helper()
+	const name = "gpusignal_device_busy_seconds_total"
+	var rose, happened float64
+	for _, m := range second.families[name].GetMetric() {
+		gpu := label(m.GetLabel(), "gpu_uuid")
+		from, to := first.booked(gpu), second.booked(gpu)
+		before, _ := first.families.value(name, "gpu_uuid", gpu)
+		rise, busy := m.GetCounter().GetValue()-before, truth.busy(gpu, "", from, to)
+		seen := second.families.sum("gpusignal_device_observed_seconds_total", "gpu_uuid", gpu) -
+			first.families.sum("gpusignal_device_observed_seconds_total", "gpu_uuid", gpu)
+		t.Logf("gpu %s: counter +%.3f s, log %.3f s; observed %.3f s of %.3f s", gpu, rise, busy, seen, to.Sub(from).Seconds())
+		rose, happened = rose+rise, happened+busy
+	}
+	if happened == 0 || math.Abs(rose-happened) > 0.02*happened {
+		t.Errorf("busy seconds rose by %.3f, the log says %.3f", rose, happened)
+	}
+}
+
+// compareContainers holds what the containers whose use is attributed in one way caused against the log, and says how many.
+func compareContainers(t *testing.T, first, second scrape, truth truthLog, attribution string) (compared int) {
+	t.Helper()
+	const name = "gpusignal_container_gpu_busy_seconds_total"
+	for _, m := range second.families[name].GetMetric() {
+		of := func(key string) string { return label(m.GetLabel(), key) }
+		if of("attribution") != attribution {
+			continue
+		}
+		gpu, pod, container := of("gpu_uuid"), of("pod"), of("container")
+		before, _ := first.families.value(name, "gpu_uuid", gpu, "pod", pod, "container", container, "attribution", attribution)
+		rise := m.GetCounter().GetValue() - before
+		caused := truth.busy(gpu, of("namespace")+"/"+pod+"/"+container, first.booked(gpu), second.booked(gpu))
+		t.Logf("%s/%s on gpu %s: counter +%.3f s, log %.3f s", pod, container, of("gpu"), rise, caused)
+		// How old the newest sample of a ring is at a booking is known to a fifth of a second.
+		if math.Abs(rise-caused) > 0.3+0.02*caused {
+			t.Errorf("%s/%s: busy seconds by %s rose by %.3f, the log says %.3f", pod, container, attribution, rise, caused)
+		}
+		compared++
+	}
+	return compared
+}
+
 // TestCollectors holds that the flags add what they say: families of detail, and those of dcgm-exporter.
 func TestCollectors(t *testing.T) {
-	address, stop := startSimulated(t, "--signal.window=2s", "--engine.interval=500ms", "--collector.detail", "--collector.dcgm", "--collector.histogram")
+	_, address, stop := startSimulated(t, "--simulate.node=plain", "--signal.window=2s", "--engine.interval=500ms", "--collector.detail", "--collector.dcgm", "--collector.histogram")
 	defer stop()
-	page := pageWithin(t, time.Minute, address, "DCGM_FI_DEV_GPU_UTIL", "DCGM_FI_DEV_SM_CLOCK", "DCGM_FI_PROF_GR_ENGINE_ACTIVE", "gpusignal_requests_per_second").families
+	page := pageWith(t, address, "DCGM_FI_DEV_GPU_UTIL", "DCGM_FI_DEV_SM_CLOCK", "DCGM_FI_PROF_GR_ENGINE_ACTIVE", "gpusignal_requests_per_second")
 	for name, want := range map[string]int{
 		"DCGM_FI_DEV_GPU_UTIL": 8, "DCGM_FI_DEV_XID_ERRORS": 8, "gpusignal_device_performance_state": 8,
 		"gpusignal_device_active_seconds_total": 64, "gpusignal_device_clock_hertz": 32,
@@ -96,11 +128,64 @@ func TestCollectors(t *testing.T) {
 // ringAge is how old the newest sample of the driver's ring is, in the mean: half of a sample period and of a renewal.
 const ringAge = (time.Second/6 + 100*time.Millisecond) / 2
 
+// TestSharedPage holds what a person would look for on the page of a node whose GPUs are shared in every way.
+func TestSharedPage(t *testing.T) {
+	_, address, stop := startSimulated(t, "--signal.window=2s", "--engine.interval=500ms")
+	defer stop()
+	page := pageWith(t, address, "gpusignal_requests_per_second", "gpusignal_device_active_seconds_total")
+	if loading, _ := page.value("gpusignal_pod_state", "workload", "summarize", "state", "loading"); loading != 1 {
+		t.Error("summarize does not load its model")
+	}
+	deadline := time.Now().Add(time.Minute) // Windows get full, and processes of shared GPUs are read every five seconds.
+	for _, want := range []struct {
+		what  string
+		n     int
+		name  string
+		pairs []string
+	}{
+		{"GPUs and MIG instances", 11, "gpusignal_device_up", nil},
+		{"MIG instances", 1, "gpusignal_device_info", []string{"gpu", "2:2", "mig_profile", "3g.40gb"}},
+		{"devices that kernels run on", 10, "gpusignal_device_busy_seconds_total", nil},
+		{"utilisation of a divided board", 0, "gpusignal_device_utilization_ratio", []string{"gpu", "2"}},
+		{"power of a divided board", 1, "gpusignal_device_power_watts", []string{"gpu", "2"}},
+		{"boards with a power", 8, "gpusignal_device_power_watts", nil},
+		{"activity of a MIG instance", 1, "gpusignal_device_active_seconds_total", []string{"gpu", "2:5", "unit", "sm"}},
+		{"containers on a GPU that is sliced in time", 3, "gpusignal_container_gpu_busy_seconds_total", []string{"gpu", "1"}},
+		{"containers of a pod that share a GPU", 2, "gpusignal_container_gpu_busy_seconds_total", []string{"gpu", "3", "namespace", "speech"}},
+		{"containers on shared GPUs, by process", 5, "gpusignal_container_gpu_busy_seconds_total", []string{"attribution", "process"}},
+		{"utilisation of the pod that holds a GPU twice", 1, "gpusignal_gpu_utilization_ratio", []string{"workload", "speech"}},
+		{"utilisation of the pod that is idle on a shared GPU", 1, "gpusignal_gpu_utilization_ratio", []string{"workload", "notebook"}},
+		{"a pod on a MIG instance", 1, "gpusignal_gpu_utilization_ratio", []string{"workload", "ocr"}},
+		{"the pods of a group", 2, "gpusignal_gpu_utilization_ratio", []string{"workload_kind", "LeaderWorkerSet", "workload", "reason"}},
+		{"the server of a group", 1, "gpusignal_requests_running", []string{"workload", "reason"}},
+		{"the pod that trains", 1, "gpusignal_gpu_utilization_ratio", []string{"workload_kind", "Job"}},
+		{"a server's state of a notebook", 0, "gpusignal_pod_state", []string{"workload", "notebook"}},
+	} {
+		for page.count(want.name, want.pairs...) != want.n && time.Now().Before(deadline) {
+			time.Sleep(100 * time.Millisecond)
+			page = pageWith(t, address)
+		}
+		if n := page.count(want.name, want.pairs...); n != want.n {
+			t.Errorf("%s: %d series of %s %v, want %d", want.what, n, want.name, want.pairs, want.n)
+		}
+	}
+	if n := page.sum("gpusignal_exporter_unmapped_devices", "reason", "unclaimed"); n != 2 {
+		t.Errorf("%v devices without a pod, want 2", n)
+	}
+	if used := page.sum("gpusignal_gpu_utilization_ratio", "workload", "notebook"); used != 0 {
+		t.Errorf("the idle notebook uses %v of its GPU", used)
+	}
+	if guests := page.sum("gpusignal_exporter_unclaimed_containers_total"); guests != 0 {
+		t.Errorf("%v containers use a device without a claim", guests)
+	}
+	t.Logf("%d series", page.series())
+}
+
 // TestSimulatedPage holds what a person would look for on the page of a simulated node.
 func TestSimulatedPage(t *testing.T) {
-	address, stop := startSimulated(t, "--signal.window=2s", "--engine.interval=500ms")
+	_, address, stop := startSimulated(t, "--simulate.node=plain", "--signal.window=2s", "--engine.interval=500ms")
 	defer stop()
-	page := pageAt(t, address, "gpusignal_requests_per_second", "gpusignal_gpu_utilization_ratio", "gpusignal_saturation_ratio").families
+	page := pageWith(t, address, "gpusignal_requests_per_second", "gpusignal_gpu_utilization_ratio", "gpusignal_saturation_ratio")
 	if n := len(page["gpusignal_device_up"].GetMetric()); n != 8 {
 		t.Errorf("%d devices, want 8", n)
 	}
@@ -135,8 +220,17 @@ func TestSimulatedPage(t *testing.T) {
 	if !strings.Contains(signals, "gpusignal_gpu_utilization_ratio") || strings.Contains(signals, "gpusignal_device_") {
 		t.Error("/signals does not hold the signals alone")
 	}
-	for _, path := range []string{"/", "/-/healthy", "/-/ready", "/api/v1/node"} {
+	for _, path := range []string{"/", "/-/healthy", "/api/v1/node"} {
 		get(t, address, path)
+	}
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+		status, body := fetch(t, address, "/-/ready")
+		if status == http.StatusOK {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("it was never ready: %s", body)
+		}
 	}
 }
 
@@ -157,100 +251,9 @@ func testCounters(t *testing.T, page families) {
 			t.Errorf("%d series of %s %v, want 8", n, name, pairs)
 		}
 	}
-	total := 0
-	for _, family := range page {
-		for _, m := range family.GetMetric() {
-			total++
-			if summary := m.GetSummary(); summary != nil {
-				total += 1 + len(summary.GetQuantile())
-			}
-		}
-	}
-	t.Logf("%d series", total)
-	if total > 850 {
+	if total := page.series(); total > 850 {
 		t.Errorf("%d series at defaults, want at most 850", total)
+	} else {
+		t.Logf("%d series", total)
 	}
-}
-
-// startSimulated runs a daemon on a simulated node until stop is called, which fails the test if it ended badly.
-func startSimulated(t *testing.T, args ...string) (address string, stop func()) {
-	t.Helper()
-	var out, said lockedBuffer
-	opts, _, err := parseFlags(append([]string{"--simulate"}, args...), &out, &said)
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := newDaemon(opts, newLogger(&said, "info", "logfmt"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- d.serveOn(ctx, []net.Listener{l}) }()
-	return l.Addr().String(), func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("the daemon ended with %v; it said:\n%s", err, said.String())
-		}
-	}
-}
-
-// scrape is a page and when it was made.
-type scrape struct {
-	at       time.Time
-	families families
-}
-
-// cut is the instant that an age on the page points at.
-func (s scrape) cut(family string, pairs ...string) time.Time {
-	age, _ := s.families.value(family, pairs...)
-	return s.at.Add(-time.Duration(age * float64(time.Second)))
-}
-
-// sharp is how long a scrape may take whose instant is compared with the log.
-const sharp = 50 * time.Millisecond
-
-// pageAt reads /metrics once the named families are there, at an instant that is known well.
-func pageAt(t *testing.T, address string, names ...string) scrape {
-	t.Helper()
-	return pageWithin(t, sharp, address, names...)
-}
-
-// pageWithin reads /metrics once the named families are there and the answer took no longer than given.
-func pageWithin(t *testing.T, longest time.Duration, address string, names ...string) scrape {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
-		before := time.Now()
-		body := get(t, address, "/metrics")
-		took := time.Since(before)
-		if took > longest {
-			continue // made at an instant that is not known well enough
-		}
-		at := before.Add(took / 2)
-		page := parsePage(t, strings.NewReader(body))
-		if !slices.ContainsFunc(names, func(name string) bool { return page[name] == nil }) {
-			return scrape{at, page}
-		}
-	}
-	t.Fatalf("%v never came", names)
-	return scrape{}
-}
-
-func get(t *testing.T, address, path string) string {
-	t.Helper()
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}
-	resp, err := client.Get("http://" + address + path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != http.StatusOK {
-		t.Fatalf("GET %s: %s, %v: %s", path, resp.Status, err, body)
-	}
-	return string(body)
 }

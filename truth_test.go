@@ -50,13 +50,21 @@ func (e event) number(t string) float64 {
 	return v
 }
 
-// busy seconds of a device between two instants.
-func (l truthLog) busy(gpu string, from, to time.Time) (seconds float64) {
+// busy seconds of a device between two instants, or the part of them that a container caused if one is named.
+func (l truthLog) busy(gpu, container string, from, to time.Time) (seconds float64) {
 	for _, e := range l {
-		if e.name == "busy" && e.fields["gpu"] == gpu {
-			overlap := min(e.number("to"), float64(to.UnixNano())) - max(e.number("from"), float64(from.UnixNano()))
-			seconds += max(0, overlap) / 1e9
+		if e.name != "busy" || e.fields["gpu"] != gpu {
+			continue
 		}
+		overlap := min(e.number("to"), float64(to.UnixNano())) - max(e.number("from"), float64(from.UnixNano()))
+		by := strings.Split(e.fields["by"], ",")
+		parts := 0
+		for _, name := range by {
+			if container == "" || name == container {
+				parts++
+			}
+		}
+		seconds += max(0, overlap) / 1e9 * float64(parts) / float64(len(by))
 	}
 	return seconds
 }

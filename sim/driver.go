@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"iter"
 	"time"
 
 	"gpusignal/node"
@@ -13,20 +14,35 @@ type Driver struct {
 	events chan node.Event
 }
 
-// Devices are the GPUs of the node, by minor number.
+// Devices are the GPUs of the node, by minor number, each with its MIG instances behind it.
 func (d *Driver) Devices() ([]node.Device, error) {
-	out := make([]node.Device, len(d.gpus))
-	for i, g := range d.gpus {
-		out[i] = g.device
+	var out []node.Device
+	for g := range d.all() {
+		out = append(out, g.device)
 	}
 	return out, nil
 }
 
+// all GPUs, each with its MIG instances behind it.
+func (d *Driver) all() iter.Seq[*gpu] {
+	return func(yield func(*gpu) bool) {
+		for _, g := range d.gpus {
+			if !yield(g) {
+				return
+			}
+			for _, instance := range g.instances {
+				if !yield(instance) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // Read takes the wanted parts of a reading. Memory is of the instant; the rest changes every 100 ms, and utilisation is a
-// mean over the 1/6 s before that. Processes have PIDs above any that a kernel gives, and name their container, because
-// there is no /proc to find it in.
+// mean over the 1/6 s before that. Processes have PIDs above any that a kernel gives; whose they are stands in Node.Proc.
 func (d *Driver) Read(id node.DeviceID, want node.Want) (node.Reading, error) {
-	for _, g := range d.gpus {
+	for g := range d.all() {
 		if g.device.ID == id {
 			return g.read(want), nil
 		}

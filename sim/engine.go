@@ -33,7 +33,7 @@ type sequence struct {
 // gets a token, and more with speculative decoding.
 type engine struct {
 	cfg  VLLMConfig
-	gpu  *gpu
+	on   []*process // the ranks, one on each device: a step executes on all of them
 	log  *truth
 	wake chan struct{}
 
@@ -44,11 +44,8 @@ type engine struct {
 	stats            engineStats
 }
 
-func newEngine(cfg VLLMConfig, g *gpu, log *truth) *engine {
-	return &engine{
-		cfg: cfg, gpu: g, log: log, wake: make(chan struct{}, 1),
-		free: cfg.Blocks, stats: newEngineStats(cfg),
-	}
+func newEngine(cfg VLLMConfig, on []*process, log *truth) *engine {
+	return &engine{cfg: cfg, on: on, log: log, wake: make(chan struct{}, 1), free: cfg.Blocks, stats: newEngineStats(cfg)}
 }
 
 // submit queues a sequence and waits until it has ended.
@@ -134,7 +131,9 @@ func (e *engine) begin() time.Duration {
 	for _, s := range e.running {
 		d += time.Duration(s.compute) * e.cfg.PerPrompt
 	}
-	e.gpu.execute(time.Duration(float64(d) * e.cfg.Duty))
+	for _, rank := range e.on {
+		rank.execute(time.Duration(float64(d) * e.cfg.Duty))
+	}
 	return d
 }
 

@@ -79,7 +79,7 @@ func start(t *testing.T, cfg VLLMConfig) (*VLLM, *logBuffer, *gpu) {
 	log := newTruth(buf)
 	g := newGPU(node.Device{ID: "GPU-a"}, log, 0, 0)
 	cfg.Pod, cfg.Model = "ns/p", "m"
-	v := newVLLM(cfg, g, log)
+	v := newVLLM(cfg, log, g.place(process{pid: 1}))
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = v.Run(ctx) })

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"iter"
 	"math"
 	"slices"
 	"sync"
@@ -33,82 +34,120 @@ const (
 	reserved    = 631242752
 )
 
-// gpu is one device and the truth about it.
+// gpu is one device and the truth about it: a whole GPU, or a MIG instance of one.
 type gpu struct {
 	device  node.Device
 	log     *truth
-	kernels kernels // what runs on it does
+	kernels kernels     // what runs on it does
+	memory  node.Memory // without what is used
+	// board is the GPU that the device is, or is an instance of, and instances are those of a GPU that is divided.
+	board     *gpu
+	instances []*gpu
+	slices    int // of the board's seven, of an instance
+	// replicas are as how many the device plugin offers the device (0: as itself), and allotted how many of them are gone.
+	replicas, allotted int
 
-	mu          sync.Mutex
-	epoch       time.Time     // the driver renews what it tells at epoch + n × renewal
-	spans       []span        // busy intervals that still matter, in order and apart; the last may end in the future
-	settled     time.Time     // energy and temperature are worked out up to here
-	logged      time.Time     // busy lines are written up to here
-	busy        time.Duration // in which kernels ran, up to settled
-	energy      float64       // µJ since the driver was loaded
-	temperature float64
-	processes   []node.Process
-	ring        ring
-	counted     snapshot
-	lacks       node.Features // what was asked for and cannot be told
+	mu        *sync.Mutex   // of the board
+	runs      []run         // what still matters, by their begin; some may end in the future
+	logged    time.Time     // busy lines are written up to here
+	busy      time.Duration // in which kernels ran, up to where the board is settled
+	processes []*process
+	ring      ring
+	counted   snapshot
+	lacks     node.Features // what was asked for and cannot be told
+
+	// Of a board: the driver renews what it tells at epoch + n × renewal; up to settled all that it counts is worked out.
+	epoch, settled time.Time
+	energy         float64 // µJ since the driver was loaded
+	temperature    float64
 }
 
-// span is an interval of time.
-type span struct{ from, to time.Time }
+// run is an interval in which a process has work on a device.
+type run struct {
+	from, to time.Time
+	by       *process
+}
 
 // newGPU returns an idle device whose driver renews its page at phase + n × 100 ms.
 func newGPU(device node.Device, log *truth, phase time.Duration, energy float64) *gpu {
 	epoch := time.Now().Add(-phase)
-	return &gpu{
-		device: device, log: log, kernels: anything(), ring: ring{newest: epoch},
-		epoch: epoch, settled: epoch, logged: epoch,
+	g := &gpu{
+		device: device, log: log, kernels: anything(), ring: ring{newest: epoch}, mu: &sync.Mutex{},
+		memory: node.Memory{Total: totalMemory, Reserved: node.Some[uint64](reserved)},
+		epoch:  epoch, settled: epoch, logged: epoch,
 		energy: energy, temperature: ambient + perWatt*idleWatts,
 	}
-}
-
-// execute keeps the device busy for d from now on, and returns the instant it began. Executions may overlap: a device is
-// busy while there is any.
-func (g *gpu) execute(d time.Duration) time.Time {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	now := time.Now()
-	g.settle(now)
-	to := now.Add(d)
-	if n := len(g.spans); n > 0 && !g.spans[n-1].to.Before(now) {
-		g.spans[n-1].to = latest(g.spans[n-1].to, to)
-		return now
-	}
-	g.spans = append(g.spans, span{now, to})
-	return now
+	g.board = g
+	return g
 }
 
 // halt ends what executes now.
 func (g *gpu) halt() {
 	g.mu.Lock()
 	now := time.Now()
-	if n := len(g.spans); n > 0 {
-		g.spans[n-1].to = earliest(g.spans[n-1].to, now)
+	for i := range g.runs {
+		g.runs[i].to = earliest(g.runs[i].to, now)
 	}
 	g.mu.Unlock()
 	g.flush(0)
 }
 
-// flush writes the busy lines that are due: intervals that have ended, or have run for at least cut.
+// flush writes the busy lines that are due: of intervals that have ended, or have lasted for at least cut.
 func (g *gpu) flush(cut time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := time.Now()
-	for _, s := range g.spans {
-		from, to := latest(s.from, g.logged), earliest(s.to, now)
-		if !to.After(from) || (s.to.After(now) && to.Sub(from) < cut) {
-			continue
+	for part := range g.parts(g.logged, now) {
+		if part.to.Equal(now) && part.to.Sub(part.from) < cut && g.goesOn(now) {
+			break
 		}
-		for ; from.Before(to); from = g.logged {
-			g.logged = earliest(to, from.Add(cut+flushEvery))
-			g.log.event("busy", "gpu", string(g.device.ID), "from", from, "to", g.logged)
+		for part.from.Before(part.to) && len(part.by) > 0 {
+			end := earliest(part.to, part.from.Add(cut+flushEvery))
+			g.log.event("busy", "gpu", string(g.device.ID), "from", part.from, "to", end, "by", namesOf(part.by))
+			part.from = end
+		}
+		g.logged = part.to
+	}
+	g.board.settle(now)
+}
+
+// goesOn says that something runs beyond an instant.
+func (g *gpu) goesOn(at time.Time) bool {
+	return slices.ContainsFunc(g.runs, func(r run) bool { return r.to.After(at) })
+}
+
+// part is an interval in which the same processes had work. Where there were several they took turns on the device, far
+// shorter than any interval here, so that each had an equal part of the time.
+type part struct {
+	from, to time.Time
+	by       []*process
+}
+
+// parts cuts a time wherever a process began or ended, so that it is whole: with what ran, and with nothing.
+func (g *gpu) parts(from, to time.Time) iter.Seq[part] {
+	return func(yield func(part) bool) {
+		var within []run
+		for _, r := range g.runs {
+			if r.to.After(from) && r.from.Before(to) {
+				within = append(within, r)
+			}
+		}
+		for p := (part{from: from}); p.from.Before(to); p.from = p.to {
+			p.to, p.by = to, p.by[:0]
+			for _, r := range within {
+				switch {
+				case r.from.After(p.from):
+					p.to = earliest(p.to, r.from)
+				case r.to.After(p.from):
+					p.to = earliest(p.to, r.to)
+					p.by = append(p.by, r.by)
+				}
+			}
+			if !yield(p) {
+				return
+			}
 		}
 	}
-	g.settle(now)
 }
 
 // renewed is the instant at which the driver last renewed its page.
@@ -116,74 +155,65 @@ func (g *gpu) renewed(now time.Time) time.Time {
 	return g.epoch.Add(now.Sub(g.epoch).Truncate(renewal))
 }
 
-// settle works out energy and temperature up to the last renewal, and forgets intervals that matter no more.
+// settle works out, for a board and its instances, what is counted up to the last renewal, and forgets what matters no more.
 func (g *gpu) settle(now time.Time) {
 	edge := g.renewed(now)
 	if !edge.After(g.settled) {
 		return
 	}
-	at := g.settled
-	for _, s := range g.spans {
-		at = g.draw(at, earliest(s.from, edge), idleWatts)
-		end := earliest(s.to, edge)
-		g.busy += max(0, end.Sub(at))
-		at = g.draw(at, end, idleWatts+g.kernels.watts)
+	for g.settled.Before(edge) {
+		from := g.settled
+		g.settled = from.Add(renewal)
+		for one := range g.units() {
+			one.busy += one.ran(from, g.settled)
+		}
+		g.draw(renewal, g.watts(renewal))
 	}
-	g.draw(at, edge, idleWatts)
-	g.settled = edge
-	g.ring.fill(edge, g.share)
+	g.ring.fill(edge, g.sample)
 	old := edge.Add(-samplePeriod)
-	g.spans = slices.DeleteFunc(g.spans, func(s span) bool {
-		return s.to.Before(old) && (g.log == nil || !s.to.After(g.logged))
-	})
+	for one := range g.units() {
+		one.runs = slices.DeleteFunc(one.runs, func(r run) bool {
+			return r.to.Before(old) && (g.log == nil || !r.to.After(one.logged))
+		})
+	}
 }
 
-// draw spends watts over an interval, and returns where it ends; an empty interval changes nothing.
-func (g *gpu) draw(from, to time.Time, watts float64) time.Time {
-	if !to.After(from) {
-		return from
+// units are what kernels run on: the GPU itself, or its instances where it is divided.
+func (g *gpu) units() iter.Seq[*gpu] {
+	if len(g.instances) > 0 {
+		return slices.Values(g.instances)
 	}
-	d := to.Sub(from)
+	return slices.Values([]*gpu{g})
+}
+
+// watts is the mean power of a board over the last d before it was settled.
+func (g *gpu) watts(d time.Duration) float64 {
+	watts := idleWatts
+	for one := range g.units() {
+		watts += one.kernels.watts * one.share(g.settled, d)
+	}
+	return watts
+}
+
+// draw spends watts for a time.
+func (g *gpu) draw(d time.Duration, watts float64) {
 	g.energy += watts * 1e6 * d.Seconds()
 	g.temperature += (ambient + perWatt*watts - g.temperature) * -math.Expm1(-d.Seconds()/thermalLag.Seconds())
-	return to
+}
+
+// ran is the time between two instants in which anything ran.
+func (g *gpu) ran(from, to time.Time) (busy time.Duration) {
+	for part := range g.parts(from, to) {
+		if len(part.by) > 0 {
+			busy += part.to.Sub(part.from)
+		}
+	}
+	return busy
 }
 
 // share is the part of the last d before an instant in which the device was busy, 0–1.
 func (g *gpu) share(at time.Time, d time.Duration) float64 {
-	var busy time.Duration
-	edge := at.Add(-d)
-	for _, s := range g.spans {
-		if from, to := latest(s.from, edge), earliest(s.to, at); to.After(from) {
-			busy += to.Sub(from)
-		}
-	}
-	return float64(busy) / float64(d)
-}
-
-// place puts a process on the device, or changes the memory it holds.
-func (g *gpu) place(p node.Process) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.processes = slices.DeleteFunc(g.processes, func(q node.Process) bool { return q.PID == p.PID })
-	g.processes = append(g.processes, p)
-	g.log.event("memory", "gpu", string(g.device.ID), "used", g.used())
-}
-
-// remove takes a process off the device.
-func (g *gpu) remove(pid int) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.processes = slices.DeleteFunc(g.processes, func(q node.Process) bool { return q.PID == pid })
-	g.log.event("memory", "gpu", string(g.device.ID), "used", g.used())
-}
-
-func (g *gpu) used() uint64 {
-	var sum uint64
-	for _, p := range g.processes {
-		sum += p.Memory
-	}
-	return sum
+	return float64(g.ran(at.Add(-d), at)) / float64(d)
 }
 
 func earliest(a, b time.Time) time.Time {

@@ -5,46 +5,45 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"gpusignal/node"
-
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// train puts a training Job on two GPUs. When it has ended, another one begins a little later.
-func (n *Node) train(random *rand.Rand, ip string, gpus ...*gpu) {
-	for _, g := range gpus {
-		g.kernels = training().vary(stream(n.cfg.Seed, "work "+string(g.device.ID)))
+// train puts a training Job on GPUs. When it has ended, another one begins a little later.
+func (n *Node) train(minors ...int) error {
+	var gpus []*gpu
+	for _, minor := range minors {
+		g := n.driver.gpus[minor]
+		n.works(g, training())
+		gpus = append(gpus, g)
 	}
-	pid := firstPID + 100
-	next := func(age time.Duration) podSpec {
-		job := "train-" + suffix(random, 6)
+	random, steps := stream(n.cfg.Seed, "job pods"), stream(n.cfg.Seed, "train")
+	address := n.address()
+	job := func(started time.Time) (podSpec, []*process) {
+		name := "train-" + suffix(random, 6)
 		spec := podSpec{
-			namespace: "research", name: job + "-" + suffix(random, 5), uid: uuid(random),
-			owner: metav1.OwnerReference{APIVersion: "batch/v1", Kind: "Job", Name: job, UID: types.UID(uuid(random))},
-			image: "nvcr.io/nvidia/pytorch:26.10-py3", container: "trainer", ip: ip, ready: true,
-			args:    []string{"torchrun", "--nproc-per-node=2", "train.py"},
-			labels:  map[string]string{"app": "train", "batch.kubernetes.io/job-name": job, "job-name": job},
-			started: time.Now().Add(-age),
+			namespace: "research", name: name + "-" + suffix(random, 5), uid: uuid(random), ip: address, ready: true, started: started,
+			owner:  controller("batch/v1", "Job", name),
+			labels: map[string]string{"app": "train", "batch.kubernetes.io/job-name": name, "job-name": name},
 		}
-		for i, g := range gpus {
-			spec.devices = append(spec.devices, string(g.device.ID))
-			g.place(node.Process{PID: pid + i, Started: spec.started, Container: spec.id(), Memory: 61 * gib})
+		trainer := container{name: "trainer", image: "nvcr.io/nvidia/pytorch:26.10-py3", args: []string{"torchrun", "--nproc-per-node=gpu", "train.py"}}
+		for _, g := range gpus {
+			trainer = trainer.holding(g)
 		}
-		n.pods.add(spec.build(n.NodeName()), spec.devices...)
-		return spec
+		spec.containers = []container{trainer}
+		var ranks []*process
+		for _, g := range gpus {
+			ranks = append(ranks, n.spawn(g, &spec, 0, "pt_main_thread", 61*gib))
+		}
+		n.add(&spec)
+		return spec, ranks
 	}
-	spec := next(20 * time.Minute)
-	steps := stream(n.cfg.Seed, "train")
+	spec, ranks := job(n.began.Add(-20 * time.Minute))
 	n.jobs = append(n.jobs, func(ctx context.Context) {
-		for {
-			if !epoch(ctx, steps, n.trains(), gpus) {
-				return
-			}
+		for epoch(ctx, steps, n.trains(), ranks) {
 			n.pods.change(types.UID(spec.uid), func(p *corev1.Pod) { succeed(p, time.Now()) })
-			for i, g := range gpus {
-				g.remove(pid + i)
+			for _, p := range ranks {
+				n.quit(p)
 			}
 			if !sleep(ctx, 10*time.Second, nil) {
 				return
@@ -53,19 +52,19 @@ func (n *Node) train(random *rand.Rand, ip string, gpus ...*gpu) {
 			if !sleep(ctx, 10*time.Second, nil) {
 				return
 			}
-			pid += len(gpus)
-			spec = next(0)
+			spec, ranks = job(time.Now())
 		}
 	})
+	return nil
 }
 
 // epoch trains for d: steps that keep all GPUs busy nine parts in ten, and now and then a checkpoint that leaves them
 // idle. It is false when ctx ended.
-func epoch(ctx context.Context, random *rand.Rand, d time.Duration, gpus []*gpu) bool {
+func epoch(ctx context.Context, random *rand.Rand, d time.Duration, ranks []*process) bool {
 	for began := time.Now(); time.Since(began) < d; {
 		step := between(random, 350*time.Millisecond, 650*time.Millisecond)
-		for _, g := range gpus {
-			g.execute(step * 9 / 10)
+		for _, p := range ranks {
+			p.execute(step * 9 / 10)
 		}
 		if random.IntN(60) == 0 {
 			step += between(random, 2*time.Second, 5*time.Second)
@@ -77,20 +76,32 @@ func epoch(ctx context.Context, random *rand.Rand, d time.Duration, gpus []*gpu)
 	return true
 }
 
-// stray lets a process that no pod owns use a GPU now and then.
-func (n *Node) stray(random *rand.Rand, g *gpu) {
+// beats lets a process work again and again, for some time of an interval; both vary by half.
+func (n *Node) beats(p *process, work, interval time.Duration) {
+	random := n.stream("beats", p.gpu)
 	n.jobs = append(n.jobs, func(ctx context.Context) {
-		for pid := firstPID + 10000; sleep(ctx, between(random, 5*time.Second, 25*time.Second), nil); pid++ {
-			g.place(node.Process{PID: pid, Started: time.Now(), Memory: 6 * gib})
+		for sleep(ctx, between(random, interval/2, interval*3/2), nil) {
+			p.execute(between(random, work/2, work*3/2))
+		}
+	})
+}
+
+// stray lets a process that no pod owns use a GPU now and then.
+func (n *Node) stray(minor int) error {
+	g, random := n.driver.gpus[minor], stream(n.cfg.Seed, "stray")
+	n.jobs = append(n.jobs, func(ctx context.Context) {
+		for sleep(ctx, between(random, 5*time.Second, 25*time.Second), nil) {
+			p := g.place(process{pid: n.proc.begin("nightly", "/system.slice/nightly.service", time.Now()), memory: 6 * gib})
 			for range 5 + random.IntN(15) {
-				g.execute(between(random, 100*time.Millisecond, 400*time.Millisecond))
+				p.execute(between(random, 100*time.Millisecond, 400*time.Millisecond))
 				if !sleep(ctx, between(random, 200*time.Millisecond, 600*time.Millisecond), nil) {
 					return
 				}
 			}
-			g.remove(pid)
+			n.quit(p)
 		}
 	})
+	return nil
 }
 
 // faults reports an XID 31 (a page fault of an application) on some GPU now and then.

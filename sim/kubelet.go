@@ -16,9 +16,6 @@ import (
 	podsv1 "k8s.io/kubelet/pkg/apis/pods/v1alpha1"
 )
 
-// gpuResource is the name under which the device plugin offers GPUs.
-const gpuResource = "nvidia.com/gpu"
-
 // What the kubelet allows of unary calls, of all clients of a socket together.
 const (
 	callsPerSecond = 100
@@ -30,8 +27,8 @@ func quantity(n int) *resource.Quantity { return resource.NewQuantity(int64(n), 
 // resourcesServer is the pod-resources API, v1: names of pods and the ids of their devices, nothing else.
 type resourcesServer struct {
 	podresourcesv1.UnimplementedPodResourcesListerServer
-	pods *pods
-	gpus []*gpu
+	pods   *pods
+	driver *Driver
 }
 
 // List is every active pod, with or without devices. Init containers are not in it.
@@ -48,8 +45,10 @@ func (s *resourcesServer) List(context.Context, *podresourcesv1.ListPodResources
 // GetAllocatableResources is what the node has.
 func (s *resourcesServer) GetAllocatableResources(context.Context, *podresourcesv1.AllocatableResourcesRequest) (*podresourcesv1.AllocatableResourcesResponse, error) {
 	out := &podresourcesv1.AllocatableResourcesResponse{}
-	for _, g := range s.gpus {
-		out.Devices = append(out.Devices, s.devices(string(g.device.ID)))
+	for g := range s.driver.all() {
+		for _, id := range g.offered() {
+			out.Devices = append(out.Devices, s.devices(g.resource(), id))
+		}
 	}
 	for cpu := range int64(64) {
 		out.CpuIds = append(out.CpuIds, cpu)
@@ -69,28 +68,26 @@ func (s *resourcesServer) Get(_ context.Context, in *podresourcesv1.GetPodResour
 
 func (s *resourcesServer) resources(p pod) *podresourcesv1.PodResources {
 	out := &podresourcesv1.PodResources{Name: p.object.Name, Namespace: p.object.Namespace}
-	for i, c := range p.object.Spec.Containers {
-		container := &podresourcesv1.ContainerResources{Name: c.Name}
-		if i == 0 {
-			for _, id := range p.devices {
-				container.Devices = append(container.Devices, s.devices(id))
-			}
+	for _, c := range p.containers {
+		held := &podresourcesv1.ContainerResources{Name: c.name}
+		for _, id := range c.devices {
+			held.Devices = append(held.Devices, s.devices(c.resource, id))
 		}
-		out.Containers = append(out.Containers, container)
+		out.Containers = append(out.Containers, held)
 	}
 	return out
 }
 
 // devices is one device as the device plugin names it; the upper half of the boards sits on the second NUMA node.
-func (s *resourcesServer) devices(id string) *podresourcesv1.ContainerDevices {
+func (s *resourcesServer) devices(resource, id string) *podresourcesv1.ContainerDevices {
 	var numa int64
-	for i, g := range s.gpus {
-		if string(g.device.ID) == id && i >= (len(s.gpus)+1)/2 {
+	for g := range s.driver.all() {
+		if strings.HasPrefix(id, string(g.device.ID)) && g.device.Minor >= (len(s.driver.gpus)+1)/2 {
 			numa = 1
 		}
 	}
 	return &podresourcesv1.ContainerDevices{
-		ResourceName: gpuResource, DeviceIds: []string{id},
+		ResourceName: resource, DeviceIds: []string{id},
 		Topology: &podresourcesv1.TopologyInfo{Nodes: []*podresourcesv1.NUMANode{{ID: numa}}},
 	}
 }

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -21,26 +22,36 @@ func checkResources(t *testing.T, n *Node) {
 	}
 	held := map[string]string{}
 	for _, p := range list.GetPodResources() {
-		if p.GetNamespace() == "research" {
+		if strings.HasPrefix(p.GetName(), "train-") {
 			t.Errorf("the ended pod %s still holds its devices", p.GetName())
 		}
-		for _, d := range p.GetContainers()[0].GetDevices() {
-			if d.GetResourceName() != "nvidia.com/gpu" {
-				t.Errorf("resource %q", d.GetResourceName())
+		for _, c := range p.GetContainers() {
+			for _, d := range c.GetDevices() {
+				held[d.GetDeviceIds()[0]] = p.GetNamespace() + "/" + c.GetName() + " " + d.GetResourceName()
 			}
-			held[d.GetDeviceIds()[0]] = p.GetNamespace()
 		}
 	}
-	var got []string
-	for _, g := range n.driver.gpus {
-		got = append(got, held[string(g.device.ID)])
-	}
-	if diff := cmp.Diff([]string{"chat", "chat", "vision", "vision", "chat", "", "", ""}, got); diff != "" {
-		t.Errorf("holders of the devices (-want +got):\n%s", diff)
-	}
 	all, err := c.GetAllocatableResources(t.Context(), &podresourcesv1.AllocatableResourcesRequest{})
-	if err != nil || len(all.GetDevices()) != 8 {
-		t.Errorf("allocatable: %v, %v", all, err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	label := map[string]string{}
+	for g := range n.driver.all() {
+		label[string(g.device.ID)] = g.device.Label()
+	}
+	got := map[string]string{}
+	for _, d := range all.GetDevices() {
+		id, replica, _ := strings.Cut(d.GetDeviceIds()[0], "::")
+		got[strings.TrimRight(label[id]+" "+replica, " ")] = held[d.GetDeviceIds()[0]]
+	}
+	if diff := cmp.Diff(map[string]string{
+		"0":   "chat/vllm nvidia.com/gpu",
+		"1 0": "vision/triton nvidia.com/gpu.shared", "1 1": "translate/vllm nvidia.com/gpu.shared", "1 2": "research/notebook nvidia.com/gpu.shared", "1 3": "",
+		"2:2": "documents/vllm nvidia.com/mig-3g.40gb", "2:5": "documents/triton nvidia.com/mig-2g.20gb", "2:13": "",
+		"3 0": "speech/features nvidia.com/gpu.shared", "3 1": "speech/triton nvidia.com/gpu.shared",
+		"4": "reason/vllm nvidia.com/gpu", "5": "reason/vllm nvidia.com/gpu", "6": "", "7": "",
+	}, got); diff != "" {
+		t.Errorf("holders of what the device plugin offers (-want +got):\n%s", diff)
 	}
 	one := list.GetPodResources()[0]
 	got1, err := c.Get(t.Context(), &podresourcesv1.GetPodResourcesRequest{PodName: one.GetName(), PodNamespace: one.GetNamespace()})
@@ -71,7 +82,7 @@ func TestLimiter(t *testing.T) {
 
 func TestSlowWatcherIsDropped(t *testing.T) {
 	p := newPods(nil)
-	object := podSpec{namespace: "ns", name: "p", uid: "u", ready: true}.build("n")
+	object := (&podSpec{namespace: "ns", name: "p", uid: "u", ready: true}).build("n")
 	p.add(object)
 	now, events, cancel := p.watch()
 	defer cancel()

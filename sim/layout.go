@@ -1,15 +1,9 @@
 package sim
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
-	"strconv"
 	"time"
-
-	"gpusignal/node"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,192 +12,150 @@ import (
 
 const gib = 1 << 30
 
-// firstPID is above every PID that Linux gives (2^22), so a simulated process is never mistaken for a real one.
-const firstPID = 1<<22 + 1000
+// tenant is a pod, or a few, and the last of the GPUs that it needs.
+type tenant struct {
+	last int
+	put  func() error
+}
 
-// populate puts the pods on the node: GPUs 0, 1 and 4 are replicas of Deployment chat (vLLM; the one on 4 still loads its
-// model), 2 and 3 of Deployment vision (Triton), 5 and 6 belong to a training Job, and 7 to nobody, though a process
-// outside any pod uses it now and then.
+// populate puts the pods on the node, those whose GPUs it has.
 func (n *Node) populate() error {
-	random := stream(n.cfg.Seed, "layout")
-	n.loading = between(random, 52*time.Second, 68*time.Second)
+	n.random = stream(n.cfg.Seed, "layout")
+	n.loading = between(n.random, 52*time.Second, 68*time.Second)
 	jobs := stream(n.cfg.Seed, "jobs")
 	n.trains = func() time.Duration { return between(jobs, 4*time.Minute, 7*time.Minute) }
-	chatHash, visionHash := suffix(random, 10), suffix(random, 10)
-	for i, put := range []func(ip string) error{
-		func(ip string) error { return n.chat(random, 0, ip, chatHash, false) },
-		func(ip string) error { return n.chat(random, 1, ip, chatHash, false) },
-		func(ip string) error { return n.vision(random, 2, ip, visionHash) },
-		func(ip string) error { return n.vision(random, 3, ip, visionHash) },
-		func(ip string) error { return n.chat(random, 4, ip, chatHash, true) },
-	} {
-		if i >= n.cfg.GPUs {
-			break
+	tenants := n.shared
+	if n.cfg.Plain {
+		tenants = n.plain
+	}
+	for _, t := range tenants() {
+		if t.last >= len(n.driver.gpus) {
+			continue
 		}
-		if err := put(fmt.Sprintf("127.0.64.%d", 10+i)); err != nil {
+		if err := t.put(); err != nil {
 			return err
 		}
 	}
-	if n.cfg.GPUs > 6 {
-		n.train(random, "127.0.64.20", n.driver.gpus[5], n.driver.gpus[6])
-	}
-	if n.cfg.GPUs > 7 {
-		n.stray(stream(n.cfg.Seed, "stray"), n.driver.gpus[7])
-	}
 	n.faults(stream(n.cfg.Seed, "faults"))
-	n.pods.add(podSpec{
-		namespace: "kube-system", name: "kube-proxy-" + suffix(random, 5), uid: uuid(random),
-		owner:  metav1.OwnerReference{APIVersion: "apps/v1", Kind: "DaemonSet", Name: "kube-proxy", UID: types.UID(uuid(random))},
-		labels: map[string]string{"k8s-app": "kube-proxy"},
-		image:  "registry.k8s.io/kube-proxy:v1.37.2", container: "kube-proxy", ip: "127.0.0.1", hostNetwork: true,
-		started: time.Now().Add(-between(random, time.Hour, 50*time.Hour)), ready: true,
-	}.build(n.NodeName()))
+	proxy := n.pod("kube-system", "kube-proxy-"+suffix(n.random, 5), controller("apps/v1", "DaemonSet", "kube-proxy"))
+	proxy.ip, proxy.hostNetwork = "127.0.0.1", true
+	proxy.containers = []container{{name: "kube-proxy", image: "registry.k8s.io/kube-proxy:v1.37.2"}}
+	n.add(&proxy)
 	return nil
 }
 
-// listen opens a port of its own on a pod's address, and on 127.0.0.1 where the machine has no other loopback addresses.
-func listen(ip string) (net.Listener, string, int, error) {
-	l, err := net.Listen("tcp", net.JoinHostPort(ip, "0"))
-	if err != nil {
-		ip = "127.0.0.1"
-		l, err = net.Listen("tcp", net.JoinHostPort(ip, "0"))
+// plain is a node on which every GPU is held whole: 0, 1 and 4 are replicas of Deployment chat (vLLM; the one on 4 still loads
+// its model), 2 and 3 of Deployment vision (Triton), 5 and 6 belong to a training Job, and 7 to nobody, though a process
+// outside any pod uses it now and then.
+func (n *Node) plain() []tenant {
+	chat, vision := suffix(n.random, 10), suffix(n.random, 10)
+	return []tenant{
+		{0, func() error { return n.chat(0, chat, false) }},
+		{1, func() error { return n.chat(1, chat, false) }},
+		{2, func() error { return n.vision(2, vision) }},
+		{3, func() error { return n.vision(3, vision) }},
+		{4, func() error { return n.chat(4, chat, true) }},
+		{6, func() error { return n.train(5, 6) }},
+		{7, func() error { return n.stray(7) }},
 	}
-	if err != nil {
-		return nil, "", 0, fmt.Errorf("listen for a pod: %w", err)
-	}
-	return l, ip, l.Addr().(*net.TCPAddr).Port, nil
 }
 
-// replicaSet owns the pods of a Deployment.
-func replicaSet(deployment, hash string) metav1.OwnerReference {
-	name := deployment + "-" + hash
-	return metav1.OwnerReference{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: name, UID: types.UID(uuid(stream(0, name)))}
+// shared is a node with every way of sharing GPUs:
+//
+//	0     chat, a vLLM server that holds the GPU whole
+//	1     offered four times: vision (Triton), translate (vLLM) and a notebook that is idle hold a replica each
+//	2     in MIG mode: summarize (vLLM, which still loads its model) and ocr (Triton) hold an instance each, nobody the third
+//	3     offered twice: both replicas are held by speech, one by each of its containers
+//	4, 5  reason, a LeaderWorkerSet: the leader (vLLM) and its worker, a pod and a GPU each
+//	6     a training Job
+//	7     nobody's, though a process outside any pod uses it now and then
+func (n *Node) shared() []tenant {
+	n.offer(1, 4)
+	n.offer(3, 2)
+	n.divide(2, mixed())
+	return []tenant{
+		{0, func() error { return n.chat(0, suffix(n.random, 10), false) }},
+		{1, func() error { return n.vision(1, suffix(n.random, 10)) }},
+		{1, func() error { return n.translate(1) }},
+		{1, func() error { return n.notebook(1) }},
+		{2, func() error { return n.summarize(2, 0) }},
+		{2, func() error { return n.ocr(2, 1) }},
+		{3, func() error { return n.speech(3) }},
+		{5, func() error { return n.reason(4, 5) }},
+		{6, func() error { return n.train(6) }},
+		{7, func() error { return n.stray(7) }},
+	}
 }
 
-// chat puts a vLLM replica on a GPU. One that loads refuses connections until its model is in memory.
-func (n *Node) chat(random *rand.Rand, minor int, ip, hash string, loads bool) error {
-	listener, ip, port, err := listen(ip)
-	if err != nil {
-		return err
+// offer has the device plugin offer a GPU several times.
+func (n *Node) offer(minor, replicas int) {
+	if minor < len(n.driver.gpus) {
+		n.driver.gpus[minor].replicas = replicas
 	}
-	spec := podSpec{
-		namespace: "chat", name: "chat-" + hash + "-" + suffix(random, 5), uid: uuid(random),
-		owner: replicaSet("chat", hash), hash: hash, labels: map[string]string{"app": "chat"}, initContainer: "download-weights",
-		image: "vllm/vllm-openai:v0.32.0", container: "vllm", ip: ip,
-		args: []string{
-			"meta-llama/Llama-3.1-8B-Instruct", "--served-model-name", "llama-3.1-8b-instruct", "--port", strconv.Itoa(port),
-			"--max-num-seqs", "8", "--max-model-len", "4096", "--max-num-queued-reqs", "48", "--enable-lora",
-			"--lora-modules", "support=/adapters/support", "sales=/adapters/sales",
-			"--speculative-config", `{"method":"ngram","num_speculative_tokens":2}`,
-		},
-		ports: []corev1.ContainerPort{{Name: "http", ContainerPort: int32(port), Protocol: corev1.ProtocolTCP}},
-		annotations: map[string]string{
-			"gpusignal/engine": "vllm", "gpusignal/port": strconv.Itoa(port), "example.com/team": "assistants",
-		},
-		devices: []string{string(n.driver.gpus[minor].device.ID)}, ready: !loads,
-		started: time.Now().Add(-between(random, time.Hour, 50*time.Hour)),
-	}
-	if loads {
-		spec.started = time.Now()
-	}
-	g := n.driver.gpus[minor]
-	g.kernels = decoding().vary(stream(n.cfg.Seed, "work "+string(g.device.ID)))
-	name, adapters := spec.namespace+"/"+spec.name, []string{"support", "sales"}
-	v := newVLLM(VLLMConfig{
-		Pod: name, Model: "llama-3.1-8b-instruct", Adapters: adapters, MaxQueued: 48, Drafts: 2, Started: spec.started,
-	}, g, n.log)
-	address := listener.Addr().String()
-	s := &server{run: v.Run, endpoints: []*endpoint{{address, listener, v.Handler()}}, clients: []*client{{
-		pod: name, log: n.log, send: sendChat(n.client, "http://"+address),
-		demand: newDemand(stream(n.cfg.Seed, "client "+strconv.Itoa(minor)), 2, chat("llama-3.1-8b-instruct", adapters)),
-	}}}
-	process := node.Process{PID: firstPID + minor, Started: spec.started, Container: spec.id(), Memory: 72 * gib}
-	if loads {
-		if err := listener.Close(); err != nil {
-			return fmt.Errorf("close listener of %q: %w", name, err)
-		}
-		s.endpoints[0].listener = nil
-		s.prepare = func(ctx context.Context) { n.load(ctx, types.UID(spec.uid), g, process) }
-	} else {
-		g.place(process)
-	}
-	n.servers = append(n.servers, s)
-	n.pods.add(spec.build(n.NodeName()), spec.devices...)
-	return nil
 }
 
-// load is the start of a vLLM server: 16 GiB of weights come in piece by piece, then it takes the rest of its share for
-// the KV cache at once, and only then listens and becomes ready.
-func (n *Node) load(ctx context.Context, uid types.UID, g *gpu, process node.Process) {
-	const pieces, weights = 32, 16 * gib
-	all := process.Memory
-	for i := range uint64(pieces) {
-		process.Memory = weights * (i + 1) / pieces
-		g.place(process)
-		if !sleep(ctx, n.loading/pieces, nil) {
-			return
-		}
+// divide cuts a GPU into MIG instances.
+func (n *Node) divide(minor int, profiles []profile) {
+	if minor < len(n.driver.gpus) {
+		n.driver.gpus[minor].divide(stream(n.cfg.Seed, "mig"), profiles)
 	}
-	process.Memory = all
-	g.place(process)
-	n.pods.change(uid, func(p *corev1.Pod) { setReady(p, true, time.Now()) })
 }
 
-// vision puts a Triton replica with three models on a GPU.
-func (n *Node) vision(random *rand.Rand, minor int, ip, hash string) error {
-	api, ip, apiPort, err := listen(ip)
-	if err != nil {
-		return err
+// pod is a pod that runs for a while.
+func (n *Node) pod(namespace, name string, owner metav1.OwnerReference) podSpec {
+	return podSpec{
+		namespace: namespace, name: name, uid: uuid(n.random), owner: owner, labels: map[string]string{"app": owner.Name},
+		ip: n.address(), started: n.began.Add(-between(n.random, time.Hour, 50*time.Hour)), ready: true,
 	}
-	metrics, err := net.Listen("tcp", net.JoinHostPort(ip, "0"))
-	if err != nil {
-		return errors.Join(fmt.Errorf("listen for a pod: %w", err), api.Close())
-	}
-	port := metrics.Addr().(*net.TCPAddr).Port
-	spec := podSpec{
-		namespace: "vision", name: "vision-" + hash + "-" + suffix(random, 5), uid: uuid(random),
-		owner: replicaSet("vision", hash), hash: hash, labels: map[string]string{"app": "vision"},
-		image: "nvcr.io/nvidia/tritonserver:26.10-py3", container: "triton", ip: ip,
-		args: []string{
-			"tritonserver", "--model-repository=/models", "--http-port=" + strconv.Itoa(apiPort),
-			"--metrics-port=" + strconv.Itoa(port), "--metrics-config=histogram_latencies=true",
-			"--metrics-config=summary_latencies=true", "--cache-config=local,size=268435456",
-		},
-		ports: []corev1.ContainerPort{
-			{Name: "http", ContainerPort: int32(apiPort), Protocol: corev1.ProtocolTCP},
-			{Name: "metrics", ContainerPort: int32(port), Protocol: corev1.ProtocolTCP},
-		},
-		annotations: map[string]string{
-			"prometheus.io/scrape": "true", "prometheus.io/port": strconv.Itoa(port), "prometheus.io/path": "/metrics",
-		},
-		devices: []string{string(n.driver.gpus[minor].device.ID)}, ready: true,
-		started: time.Now().Add(-between(random, time.Hour, 50*time.Hour)),
-	}
-	g := n.driver.gpus[minor]
-	g.kernels = inferring().vary(stream(n.cfg.Seed, "work "+string(g.device.ID)))
-	g.place(node.Process{PID: firstPID + minor, Started: spec.started, Container: spec.id(), Memory: 11 * gib})
-	name := spec.namespace + "/" + spec.name
-	t := newTriton(TritonConfig{Pod: name, Histograms: true, Summaries: true, Started: spec.started, Models: []TritonModel{
-		{Name: "detector", Instances: 1, Service: 70 * time.Millisecond, MaxQueue: 64, Load: 12400 * time.Millisecond},
-		{Name: "classifier", Instances: 2, Service: 25 * time.Millisecond, MaxBatch: 8, Delay: 5 * time.Millisecond, Load: 4100 * time.Millisecond},
-		{Name: "embedder", Instances: 1, Service: 40 * time.Millisecond, Cache: true, Load: 6700 * time.Millisecond},
-	}}, g, n.log)
-	s := &server{run: t.Run, endpoints: []*endpoint{
-		{api.Addr().String(), api, t.Handler()}, {metrics.Addr().String(), metrics, t.Metrics()},
-	}}
-	for i, m := range t.models {
-		s.clients = append(s.clients, &client{
-			pod: name, log: n.log, send: sendInfer(n.client, "http://"+api.Addr().String()),
-			demand: newDemand(stream(n.cfg.Seed, fmt.Sprintf("client %d %d", minor, i)), []float64{5, 3, 2}[i],
-				infer(m.cfg.Name, m.cfg.Service, m.cfg.Cache)),
-		})
-	}
-	n.servers = append(n.servers, s)
-	n.pods.add(spec.build(n.NodeName()), spec.devices...)
-	return nil
 }
 
-// id names the pod's first container.
-func (s podSpec) id() node.ContainerID {
-	return node.ContainerID{Pod: node.PodID{UID: s.uid, Namespace: s.namespace, Name: s.name}, Name: s.container}
+// address is the next one for a pod.
+func (n *Node) address() string {
+	n.addresses++
+	return fmt.Sprintf("127.0.64.%d", 9+n.addresses)
+}
+
+// replica is a pod of a Deployment.
+func (n *Node) replica(namespace, deployment, hash string) podSpec {
+	spec := n.pod(namespace, deployment+"-"+hash+"-"+suffix(n.random, 5), controller("apps/v1", "ReplicaSet", deployment+"-"+hash))
+	spec.hash, spec.labels["app"] = hash, deployment
+	return spec
+}
+
+// controller owns pods.
+func controller(api, kind, name string) metav1.OwnerReference {
+	return metav1.OwnerReference{APIVersion: api, Kind: kind, Name: name, UID: types.UID(uuid(stream(0, kind+name)))}
+}
+
+// add makes a pod known to the kubelet.
+func (n *Node) add(spec *podSpec) { n.pods.add(spec.build(n.NodeName()), spec.containers...) }
+
+// works says what the kernels on a device do.
+func (n *Node) works(g *gpu, w kernels) {
+	if g.device.Parent != "" {
+		w = w.part(g.slices)
+	}
+	g.kernels = w.vary(n.stream("work", g))
+}
+
+// spawn starts a process of a pod's container on a device, as old as the pod.
+func (n *Node) spawn(g *gpu, spec *podSpec, i int, comm string, memory uint64) *process {
+	pid := n.proc.begin(comm, spec.cgroup(i), spec.started)
+	return g.place(process{pid: pid, memory: memory, container: spec.id(i)})
+}
+
+// quit ends a process.
+func (n *Node) quit(p *process) {
+	p.leave()
+	n.proc.end(p.pid)
+}
+
+// stream is of what belongs to a device.
+func (n *Node) stream(name string, g *gpu) *rand.Rand {
+	return stream(n.cfg.Seed, name+" "+string(g.device.ID))
+}
+
+// ready makes a pod ready.
+func (n *Node) ready(spec *podSpec) {
+	n.pods.change(types.UID(spec.uid), func(p *corev1.Pod) { setReady(p, true, time.Now()) })
 }

@@ -16,10 +16,13 @@ import (
 // nanoseconds, durations (keys that end in _ns) are nanoseconds, memory is bytes, a pod is namespace/name.
 //
 //	start    seed=                                     the node began to run
-//	busy     gpu= from= to=                            a kernel ran on the device all that time; intervals of one device
+//	busy     gpu= from= to= by=                        a kernel ran on the device all that time; intervals of one device
 //	                                                   do not overlap, adjacent lines are one interval, none is longer
 //	                                                   than 250 ms, and a line follows its end within some 50 ms
-//	                                                   (more on a machine that has no time)
+//	                                                   (more on a machine that has no time). By names whose work it was:
+//	                                                   namespace/pod/container of each process that had some all that
+//	                                                   time, and - for a process of no pod, with commas between them.
+//	                                                   Where there are several, each caused an equal part of the time
 //	memory   gpu= used=                                memory in use on the device changed
 //	load     pod= model= running= waiting=             requests in execution, or in the queue, changed
 //	tokens   pod= model= prompt= generation= kv_blocks=

@@ -20,7 +20,7 @@ type work struct {
 // model is one model of a Triton server: a FIFO queue and instances that take batches from it.
 type model struct {
 	cfg  TritonModel
-	gpu  *gpu
+	on   *process
 	log  *truth
 	pod  string
 	wake chan struct{}
@@ -39,7 +39,7 @@ func (p phases) total() time.Duration { return p.input + p.infer + p.output }
 
 func newModel(cfg TritonModel, t *Triton) *model {
 	return &model{
-		cfg: cfg, gpu: t.gpu, log: t.log, pod: t.cfg.Pod, wake: make(chan struct{}, cfg.Instances),
+		cfg: cfg, on: t.on, log: t.log, pod: t.cfg.Pod, wake: make(chan struct{}, cfg.Instances),
 		cache: map[string]bool{}, stats: newModelStats(t.cfg.Summaries),
 	}
 }
@@ -170,7 +170,7 @@ func (m *model) take() ([]*work, phases, time.Duration) {
 		infer:  service + service*time.Duration(n-1)/5,
 		output: 50*time.Microsecond + service/100,
 	}
-	started := m.gpu.execute(took.total())
+	started := m.on.execute(took.total())
 	for _, w := range batch {
 		w.started = started
 	}

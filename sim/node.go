@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -23,12 +24,14 @@ import (
 type Config struct {
 	// Seed decides pods, UUIDs and the sequence of requests. The same seed gives the same node.
 	Seed int64
-	// Dir is where the kubelet's sockets are made. Socket paths are limited to some 100 characters.
+	// Dir is where the kubelet's sockets and the files of the processes are made. Socket paths are limited to some 100 characters.
 	Dir string
 	// Log gets the truth, in the format that log.go describes; it may be nil.
 	Log io.Writer
 	// GPUs of the node; 0 is 8. Pods whose GPUs the node does not have are left out.
 	GPUs int
+	// Plain is for a node on which no GPU is shared.
+	Plain bool
 }
 
 // Node is a simulated GPU node.
@@ -37,6 +40,7 @@ type Node struct {
 	log    *truth
 	driver *Driver
 	pods   *pods
+	proc   *procTree
 
 	sockets []socket
 	servers []*server
@@ -46,6 +50,11 @@ type Node struct {
 	// loading is how long the pod that starts with the node loads its model, and trains how long a Job lasts.
 	loading time.Duration
 	trains  func() time.Duration
+
+	// Of the layout: its random numbers, how many addresses were given to pods, and when the node was made.
+	random    *rand.Rand
+	addresses int
+	began     time.Time
 }
 
 // socket is a gRPC server on a unix socket.
@@ -53,22 +62,6 @@ type socket struct {
 	path     string
 	listener net.Listener
 	grpc     *grpc.Server
-}
-
-// server is a model server, where it listens and who sends to it.
-type server struct {
-	run       func(context.Context) error
-	endpoints []*endpoint
-	clients   []*client
-	// prepare, when there is one, is what has to happen before the server listens.
-	prepare func(context.Context)
-}
-
-// endpoint is an HTTP server. Its listener is nil while connections have to be refused.
-type endpoint struct {
-	address  string
-	listener net.Listener
-	handler  http.Handler
 }
 
 // New makes a node: it opens the sockets and the listeners of its servers, and starts nothing.
@@ -83,8 +76,12 @@ func New(cfg Config) (*Node, error) {
 		return nil, errors.New("make simulated node: no directory for the sockets: give one that can be written")
 	}
 	n := &Node{
-		cfg: cfg, log: newTruth(cfg.Log),
+		cfg: cfg, log: newTruth(cfg.Log), began: time.Now(),
 		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 8, IdleConnTimeout: 30 * time.Second}},
+	}
+	var err error
+	if n.proc, err = newProcTree(n.Proc(), n.began.Add(-100*time.Hour)); err != nil {
+		return nil, fmt.Errorf("make simulated node: %w", err)
 	}
 	n.pods = newPods(n.log)
 	n.driver = &Driver{events: make(chan node.Event, 16)}
@@ -107,7 +104,7 @@ func New(cfg Config) (*Node, error) {
 func (n *Node) listenKubelet() error {
 	for path, register := range map[string]func(*grpc.Server){
 		n.PodResourcesSocket(): func(s *grpc.Server) {
-			podresourcesv1.RegisterPodResourcesListerServer(s, &resourcesServer{pods: n.pods, gpus: n.driver.gpus})
+			podresourcesv1.RegisterPodResourcesListerServer(s, &resourcesServer{pods: n.pods, driver: n.driver})
 		},
 		n.PodsSocket(): func(s *grpc.Server) { podsv1.RegisterPodsServer(s, &podsServer{pods: n.pods}) },
 	} {
@@ -141,6 +138,9 @@ func (n *Node) PodResourcesSocket() string {
 // PodsSocket is the path of the kubelet's pods socket.
 func (n *Node) PodsSocket() string { return filepath.Join(n.cfg.Dir, "pods-api", "pods-api.sock") }
 
+// Proc is the folder that stands in for /proc: of each process on a device it has <pid>/cgroup and <pid>/stat.
+func (n *Node) Proc() string { return filepath.Join(n.cfg.Dir, "proc") }
+
 // NodeName is the node's name in Kubernetes.
 func (n *Node) NodeName() string { return "sim-node-0" }
 
@@ -170,17 +170,17 @@ func (n *Node) Run(ctx context.Context) error {
 	run(n.flush)
 	wg.Wait()
 	n.client.CloseIdleConnections()
-	for _, g := range n.driver.gpus {
+	for g := range n.driver.all() {
 		g.halt()
 	}
 	n.log.event("stop")
 	if ctx.Err() != nil {
-		return n.log.fault()
+		return n.fault()
 	}
 	return context.Cause(with)
 }
 
-// flush writes the busy lines of the truth log as they fall due, and notices when it cannot be written.
+// flush writes the busy lines of the truth log as they fall due, and notices when the log or the processes cannot be written.
 func (n *Node) flush(ctx context.Context) error {
 	ticker := time.NewTicker(flushEvery)
 	defer ticker.Stop()
@@ -190,14 +190,17 @@ func (n *Node) flush(ctx context.Context) error {
 			return nil
 		case <-ticker.C:
 		}
-		for _, g := range n.driver.gpus {
+		for g := range n.driver.all() {
 			g.flush(cut)
 		}
-		if err := n.log.fault(); err != nil {
+		if err := n.fault(); err != nil {
 			return err
 		}
 	}
 }
+
+// fault is why what the node writes could not be written.
+func (n *Node) fault() error { return errors.Join(n.log.fault(), n.proc.fault()) }
 
 // run serves a socket until ctx ends.
 func (s socket) run(ctx context.Context) error {
@@ -209,70 +212,7 @@ func (s socket) run(ctx context.Context) error {
 	return nil
 }
 
-// serve runs a model server, its endpoints and its clients until ctx ends.
-func (n *Node) serve(ctx context.Context, s *server) error {
-	if s.prepare != nil {
-		s.prepare(ctx)
-	}
-	if ctx.Err() != nil {
-		return nil
-	}
-	with, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var wg sync.WaitGroup
-	run := func(f func(context.Context) error) {
-		wg.Go(func() {
-			if err := f(with); err != nil {
-				cancel(err)
-			}
-		})
-	}
-	run(s.run)
-	for _, e := range s.endpoints {
-		run(e.run)
-	}
-	for _, c := range s.clients {
-		wg.Go(func() { c.run(with) })
-	}
-	wg.Wait()
-	if ctx.Err() != nil {
-		return nil
-	}
-	return context.Cause(with)
-}
-
-// run serves an endpoint until ctx ends.
-func (e *endpoint) run(ctx context.Context) error {
-	if e.listener == nil {
-		listener, err := net.Listen("tcp", e.address)
-		if err != nil {
-			return fmt.Errorf("listen on %q: %w", e.address, err)
-		}
-		e.listener = listener
-	}
-	s := &http.Server{
-		Handler: e.handler, ReadHeaderTimeout: 10 * time.Second,
-		BaseContext: func(net.Listener) context.Context { return ctx },
-	}
-	down := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(down)
-		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-		defer cancel()
-		if s.Shutdown(grace) != nil {
-			_ = s.Close()
-		}
-	})
-	err := s.Serve(e.listener)
-	if stop() { // ctx has not ended, so nothing else closes the server.
-		_ = s.Close()
-		return fmt.Errorf("serve %q: %w", e.address, err)
-	}
-	<-down
-	return nil
-}
-
-// Close removes the sockets and closes what New opened. It is safe after Run and without it.
+// Close removes the sockets and the processes, and closes what New opened. It is safe after Run and without it.
 func (n *Node) Close() error {
 	var errs []error
 	keep := func(err error) {
@@ -292,6 +232,7 @@ func (n *Node) Close() error {
 			}
 		}
 	}
+	keep(os.RemoveAll(n.Proc()))
 	n.client.CloseIdleConnections()
 	return errors.Join(errs...)
 }

@@ -84,8 +84,8 @@ func TestSameSeedSameNode(t *testing.T) {
 		pods    []string
 		claims  []string
 	}
-	look := func(seed int64) shape {
-		n := newNode(t, Config{Seed: seed})
+	look := func(cfg Config) shape {
+		n := newNode(t, cfg)
 		devices, err := n.Driver().Devices()
 		if err != nil {
 			t.Fatal(err)
@@ -93,22 +93,31 @@ func TestSameSeedSameNode(t *testing.T) {
 		s := shape{devices: devices}
 		for _, p := range n.pods.all() {
 			s.pods = append(s.pods, p.object.Namespace+"/"+p.object.Name+"/"+string(p.object.UID))
-			s.claims = append(s.claims, strings.Join(p.devices, ","))
+			for i, c := range p.containers {
+				s.claims = append(s.claims, c.name+" "+p.object.Status.ContainerStatuses[i].ContainerID+" "+c.resource+" "+strings.Join(c.devices, ","))
+			}
 		}
 		return s
 	}
-	first := look(5)
-	if diff := cmp.Diff(first, look(5), cmp.AllowUnexported(shape{})); diff != "" {
-		t.Errorf("the same seed gives another node:\n%s", diff)
+	for _, test := range []struct {
+		plain                     bool
+		devices, pods, containers int
+	}{{true, 8, 7, 7}, {false, 11, 11, 12}} {
+		first := look(Config{Seed: 5, Plain: test.plain})
+		if diff := cmp.Diff(first, look(Config{Seed: 5, Plain: test.plain}), cmp.AllowUnexported(shape{})); diff != "" {
+			t.Errorf("plain %v: the same seed gives another node:\n%s", test.plain, diff)
+		}
+		if other := look(Config{Seed: 6, Plain: test.plain}); cmp.Equal(first.devices, other.devices) || cmp.Equal(first.pods, other.pods) {
+			t.Errorf("plain %v: another seed gives the same node", test.plain)
+		}
+		if len(first.devices) != test.devices || len(first.pods) != test.pods || len(first.claims) != test.containers {
+			t.Errorf("plain %v: %d devices, %d pods and %d containers", test.plain, len(first.devices), len(first.pods), len(first.claims))
+		}
 	}
-	if other := look(6); cmp.Equal(first.devices, other.devices) || cmp.Equal(first.pods, other.pods) {
-		t.Error("another seed gives the same node")
-	}
-	if len(first.devices) != 8 || len(first.pods) != 7 {
-		t.Errorf("%d devices and %d pods", len(first.devices), len(first.pods))
-	}
-	if small := newNode(t, Config{Seed: 5, GPUs: 2}); len(small.pods.all()) != 3 {
-		t.Errorf("a node of two GPUs has %d pods", len(small.pods.all()))
+	for plain, want := range map[bool]int{true: 3, false: 5} {
+		if small := newNode(t, Config{Seed: 5, GPUs: 2, Plain: plain}); len(small.pods.all()) != want {
+			t.Errorf("plain %v: a node of two GPUs has %d pods, want %d", plain, len(small.pods.all()), want)
+		}
 	}
 }
 
@@ -120,7 +129,7 @@ func TestNewSaysWhatIsWrong(t *testing.T) {
 	for want, cfg := range map[string]Config{
 		"it can have 1 to 64":          {Dir: t.TempDir(), GPUs: 65},
 		"no directory for the sockets": {},
-		"make directory of socket":     {Dir: file},
+		"make folder of processes":     {Dir: file},
 		"listen on socket":             {Dir: filepath.Join(t.TempDir(), strings.Repeat("x", 120))},
 	} {
 		if _, err := New(cfg); err == nil || !strings.Contains(err.Error(), want) {
@@ -191,10 +200,11 @@ func TestNode(t *testing.T) {
 			changed[p.Namespace+" "+string(p.Status.Phase)] = true
 		}
 	}
-	if !changed["chat Running"] || !changed["research Succeeded"] {
+	if !changed["documents Running"] || !changed["research Succeeded"] {
 		t.Errorf("changed: %v", changed)
 	}
 	checkResources(t, n)
+	checkProcesses(t, n)
 	waitServed(t, log, 20)
 	checkPages(t, pods, log)
 	checkDriver(t, n, log)
@@ -235,7 +245,8 @@ func waitServed(t *testing.T, log *logBuffer, n int) {
 func checkPages(t *testing.T, pods map[string]*corev1.Pod, log *logBuffer) {
 	t.Helper()
 	for name, p := range pods {
-		if p.Namespace != "chat" && p.Namespace != "vision" {
+		triton := p.Annotations["prometheus.io/scrape"] == "true"
+		if !triton && p.Annotations["gpusignal/engine"] == "" {
 			continue
 		}
 		body, number, err := pageOf(t, p)
@@ -253,17 +264,20 @@ func checkPages(t *testing.T, pods map[string]*corev1.Pod, log *logBuffer) {
 			t.Fatalf("page %s of %s is not in the log", number, name)
 		}
 		page := parsePage(t, body)
-		if p.Namespace == "vision" {
-			checkFamilies(t, page.types, tritonFamilies())
-			compare(t, page, tritonTruth(mine, upTo, "detector", "classifier", "embedder"))
+		if triton {
+			if families := tritonFamilies(); p.Namespace == "vision" {
+				checkFamilies(t, page.types, families)
+			}
+			compare(t, page, tritonTruth(mine, upTo))
 			continue
 		}
+		model := p.Spec.Containers[0].Args[2] // after --served-model-name
 		want := map[string]float64{}
 		for key, value := range vllmTruth(mine, upTo) {
-			want[strings.Replace(key, "model_name=m", "model_name=llama-3.1-8b-instruct", 1)] = value
+			want[strings.Replace(key, "model_name=m", "model_name="+model, 1)] = value
 		}
 		compare(t, page, want)
-		if page.values["vllm:request_prompt_tokens{engine=0,model_name=llama-3.1-8b-instruct}.count"] > 0 {
+		if p.Namespace == "chat" && page.values["vllm:request_prompt_tokens{engine=0,model_name="+model+"}.count"] > 0 {
 			checkFamilies(t, page.types, vllmFamilies())
 		}
 	}
@@ -272,23 +286,27 @@ func checkPages(t *testing.T, pods map[string]*corev1.Pod, log *logBuffer) {
 // checkDriver reads every device at 10 Hz for three seconds, and compares with the log.
 func checkDriver(t *testing.T, n *Node, log *logBuffer) {
 	t.Helper()
-	d := n.Driver()
-	sums, last := map[node.DeviceID]float64{}, map[node.DeviceID]time.Time{}
+	sums, last := map[*gpu]float64{}, map[*gpu]time.Time{}
 	ticker := time.NewTicker(100 * time.Millisecond)
 	defer ticker.Stop()
 	from := time.Now()
-	for _, g := range n.driver.gpus {
-		last[g.device.ID] = from
+	for g := range n.driver.all() {
+		last[g] = from
+		g.read(node.WantActivity)
 	}
 	for time.Since(from) < 3*time.Second {
 		<-ticker.C
-		for _, g := range n.driver.gpus {
-			r, err := d.Read(g.device.ID, node.WantUtilization)
+		for g := range n.driver.all() {
+			r, err := n.Driver().Read(g.device.ID, node.WantUtilization|node.WantActivity)
 			if err != nil {
 				t.Fatal(err)
 			}
-			sums[g.device.ID] += r.Utilization.Value * r.At.Sub(last[g.device.ID]).Seconds()
-			last[g.device.ID] = r.At
+			if g.device.Parent == "" {
+				sums[g] += r.Utilization.Value * r.At.Sub(last[g]).Seconds()
+			} else {
+				sums[g] += r.Activity.Value.Units[node.UnitGraphics].Value * r.Activity.Value.Span.Seconds()
+			}
+			last[g] = r.At
 		}
 	}
 	to := time.Now()
@@ -296,11 +314,11 @@ func checkDriver(t *testing.T, n *Node, log *logBuffer) {
 		<-ticker.C
 	}
 	lines := log.lines(t)
-	for _, g := range n.driver.gpus {
+	for g := range n.driver.all() {
 		busy := float64(busyBetween(lines, string(g.device.ID), from.UnixNano(), to.UnixNano())) / 1e9
 		// Three seconds of 1/6 s windows at 10 Hz tell a bursty load only roughly; the fake-time tests are exact.
-		if got := sums[g.device.ID]; got < busy-0.25 || got > busy+0.25 {
-			t.Errorf("gpu %d: readings add up to %.2f s busy, the log says %.2f s", g.device.Minor, got, busy)
+		if got := sums[g]; got < busy-0.25 || got > busy+0.25 {
+			t.Errorf("gpu %s: readings add up to %.2f s busy, the log says %.2f s", g.device.Label(), got, busy)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"time"
@@ -22,15 +23,16 @@ type snapshot struct {
 	busy time.Duration
 }
 
-// read is what the driver says now. Utilisation is in whole percent, and energy in whole millijoules, as NVML has them.
+// read is what the driver says now. Utilisation is in whole percent, and energy in whole millijoules, as NVML has them. What
+// the device lacks is not told.
 func (g *gpu) read(want node.Want) node.Reading {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := time.Now()
-	g.settle(now)
+	g.board.settle(now)
 	r := node.Reading{At: now}
 	take := func(part node.Want, feature node.Feature, fill func(*node.Reading)) {
-		if want&part == 0 {
+		if want&part == 0 || g.lacks.Has(feature) {
 			return
 		}
 		began := time.Now()
@@ -39,17 +41,21 @@ func (g *gpu) read(want node.Want) node.Reading {
 	}
 	take(node.WantMemory, node.FeatureMemory, g.readMemory)
 	take(node.WantUtilization, node.FeatureUtilization, g.readUtilization)
-	take(node.WantRing, node.FeatureRing, func(r *node.Reading) { r.Ring = g.ring.read() })
+	take(node.WantRing, node.FeatureRing, func(r *node.Reading) { r.Ring = g.ring.read(now) })
 	take(node.WantCounters, node.FeatureFields, g.readCounters)
 	take(node.WantActivity, node.FeatureActivity, g.readActivity)
 	take(node.WantStatus, node.FeatureClocks, g.readStatus)
-	take(node.WantProcesses, node.FeatureProcesses, func(r *node.Reading) { r.Processes = node.Some(slices.Clone(g.processes)) })
+	take(node.WantProcesses, node.FeatureProcesses, g.readProcesses)
+	take(node.WantProcesses, node.FeatureMPSProcesses, func(*node.Reading) {}) // There is no MPS here.
+	take(node.WantProcesses, node.FeatureProcessUtilization, g.readShares)
 	r.Lacks = g.lacks
 	return r
 }
 
 func (g *gpu) readMemory(r *node.Reading) {
-	r.Memory = node.Some(node.Memory{Total: totalMemory, Reserved: node.Some[uint64](reserved), Used: g.used()})
+	m := g.memory
+	m.Used = g.used()
+	r.Memory = node.Some(m)
 }
 
 func (g *gpu) readUtilization(r *node.Reading) {
@@ -58,10 +64,34 @@ func (g *gpu) readUtilization(r *node.Reading) {
 	r.MemoryUtilization = node.Some(math.Round(100*share*g.kernels.memory) / 100)
 }
 
+// readProcesses are those on the device, by the PIDs of the host. Whose they are is not the driver's to tell.
+func (g *gpu) readProcesses(r *node.Reading) {
+	out := make([]node.Process, len(g.processes))
+	for i, p := range g.processes {
+		out[i] = node.Process{PID: p.pid, Memory: p.memory}
+	}
+	r.Processes = node.Some(out)
+}
+
+// readShares is the part that each process had in what ran since this was last read, those that ended since then too.
+func (g *gpu) readShares(r *node.Reading) {
+	shares, span := g.ring.shares(r.At)
+	all := r.Processes.Value
+	for i := range all {
+		all[i].Share = shares[all[i].PID]
+		delete(shares, all[i].PID)
+	}
+	for pid, share := range shares {
+		all = append(all, node.Process{PID: pid, Share: share})
+	}
+	slices.SortFunc(all, func(a, b node.Process) int { return cmp.Compare(a.PID, b.PID) })
+	r.Processes.Value, r.ProcessSpan = all, span
+}
+
 // readCounters is power and what the driver counts since it was loaded, which for the links is when the node was made. Power
 // stays below its limit and the die below every temperature that matters, so nothing ever holds the clocks down.
 func (g *gpu) readCounters(r *node.Reading) {
-	r.Power = node.Some(math.Round(1000*(idleWatts+g.kernels.watts*g.share(g.settled, renewal))) / 1000)
+	r.Power = node.Some(math.Round(1000*g.watts(renewal)) / 1000)
 	r.PowerLimit = node.Some(limitWatts)
 	r.Energy = node.Some(int64(g.energy/1000) * 1000)
 	r.Temperature = node.Some(math.Round(g.temperature))
@@ -69,17 +99,23 @@ func (g *gpu) readCounters(r *node.Reading) {
 	for reason := range r.Counters.Throttled {
 		r.Counters.Throttled[reason] = node.Some(time.Duration(0))
 	}
-	count := func(perSecond float64) node.Opt[node.Count] {
-		return node.Some(node.Count{Value: uint64(perSecond * g.busy.Seconds()), Bits: 64})
+	count := func(perSecond func(*kernels) float64) node.Opt[node.Count] {
+		var sum float64
+		for one := range g.units() {
+			sum += perSecond(&one.kernels) * one.busy.Seconds()
+		}
+		return node.Some(node.Count{Value: uint64(sum), Bits: 64})
 	}
-	r.Counters.PCIeTx, r.Counters.PCIeRx = count(g.kernels.sent), count(g.kernels.received)
-	r.Counters.NVLinkTx, r.Counters.NVLinkRx = count(g.kernels.exchanged), count(g.kernels.exchanged)
-	r.Counters.PCIeReplays = count(0)
+	r.Counters.PCIeTx = count(func(w *kernels) float64 { return w.sent })
+	r.Counters.PCIeRx = count(func(w *kernels) float64 { return w.received })
+	r.Counters.NVLinkTx = count(func(w *kernels) float64 { return w.exchanged })
+	r.Counters.NVLinkRx = r.Counters.NVLinkTx
+	r.Counters.PCIeReplays = count(func(*kernels) float64 { return 0 })
 }
 
 // readActivity is the difference of the hardware counters to when they were last read, at least one renewal ago.
 func (g *gpu) readActivity(r *node.Reading) {
-	last, now := g.counted, snapshot{g.settled, g.busy}
+	last, now := g.counted, snapshot{g.board.settled, g.busy}
 	if last.at.IsZero() {
 		g.counted = now
 		return
@@ -106,15 +142,18 @@ func (g *gpu) readActivity(r *node.Reading) {
 // readStatus is the state of a healthy board without fans, and without retired pages, which its generation does not have.
 func (g *gpu) readStatus(r *node.Reading) {
 	clock := idleClock
-	if g.share(g.settled, renewal) > 0 {
+	if g.watts(renewal) > idleWatts {
 		clock = boostClock
 	}
 	none, no := node.Some[uint64](0), node.Some(false)
 	r.Status = node.Status{
 		Known: true, SMClock: node.Some(clock), GraphicsClock: node.Some(clock), MemoryClock: node.Some(memoryClock), VideoClock: node.Some(videoClock),
-		PerformanceState: node.Some(0), Encoder: node.Some(0.0), Decoder: node.Some(0.0), JPEG: node.Some(0.0), OFA: node.Some(0.0),
-		ECCCorrected: none, ECCUncorrected: none, RemappedCorrectable: none, RemappedUncorrectable: none, RemapPending: no, RemapFailed: no,
+		PerformanceState: node.Some(0), ECCCorrected: none, ECCUncorrected: none,
+		RemappedCorrectable: none, RemappedUncorrectable: none, RemapPending: no, RemapFailed: no,
 		PCIeGeneration: node.Some(5), PCIeWidth: node.Some(16),
+	}
+	if len(g.instances) == 0 {
+		r.Status.Encoder, r.Status.Decoder, r.Status.JPEG, r.Status.OFA = node.Some(0.0), node.Some(0.0), node.Some(0.0), node.Some(0.0)
 	}
 	g.lacks = g.lacks.With(node.FeatureFan).With(node.FeatureRetiredPages)
 }

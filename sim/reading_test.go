@@ -23,11 +23,12 @@ func TestCountersAgreeWithTheLog(t *testing.T) {
 		buf := newLogBuffer()
 		g := newGPU(node.Device{ID: "GPU-a"}, newTruth(buf), 37*time.Millisecond, 5e11)
 		g.kernels = training().vary(stream(1, "work"))
+		p := g.place(process{pid: 1})
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			r := stream(1, "bursts")
 			for range 700 {
-				g.execute(between(r, 5*time.Millisecond, 90*time.Millisecond))
+				p.execute(between(r, 5*time.Millisecond, 90*time.Millisecond))
 				time.Sleep(between(r, time.Millisecond, 140*time.Millisecond))
 			}
 		})
@@ -85,7 +86,7 @@ func TestCountersAgreeWithTheLog(t *testing.T) {
 func TestRingWraps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGPU(node.Device{ID: "GPU-a"}, nil, 0, 0)
-		g.execute(time.Hour)
+		g.place(process{pid: 1}).execute(time.Hour)
 		g.read(node.WantRing)
 		if r := g.read(node.WantRing); r.Ring.Known {
 			t.Errorf("nothing is new, and the ring says %+v", r.Ring)
@@ -120,7 +121,7 @@ func TestReadingHasWhatWasWanted(t *testing.T) {
 		if !idle.Lacks.Has(node.FeatureFan) || !idle.Lacks.Has(node.FeatureRetiredPages) || idle.Lacks.Has(node.FeatureActivity) {
 			t.Errorf("it lacks %b", idle.Lacks)
 		}
-		g.execute(time.Minute)
+		g.place(process{pid: 1}).execute(time.Minute)
 		time.Sleep(time.Second)
 		if s := g.read(node.WantStatus).Status; s.SMClock != node.Some(boostClock) {
 			t.Errorf("a busy board runs at %v", s.SMClock)

@@ -46,7 +46,7 @@ type TritonModel struct {
 // Triton is a simulated Triton server.
 type Triton struct {
 	cfg    TritonConfig
-	gpu    *gpu
+	on     *process
 	log    *truth
 	models []*model
 
@@ -59,14 +59,14 @@ type Triton struct {
 
 // NewTriton returns a server on a device of its own. It starts nothing.
 func NewTriton(cfg TritonConfig) *Triton {
-	return newTriton(cfg, newGPU(node.Device{ID: "GPU-00000000-0000-4000-8000-000000000000"}, nil, 0, 0), nil)
+	return newTriton(cfg, nil, alone())
 }
 
-func newTriton(cfg TritonConfig, g *gpu, log *truth) *Triton {
+func newTriton(cfg TritonConfig, log *truth, on *process) *Triton {
 	if cfg.Started.IsZero() {
 		cfg.Started = time.Now()
 	}
-	t := &Triton{cfg: cfg, gpu: g, log: log, energy: g.read(node.WantCounters).Energy.Value}
+	t := &Triton{cfg: cfg, on: on, log: log, energy: on.gpu.read(node.WantCounters).Energy.Value}
 	for _, m := range cfg.Models {
 		m.Version = cmp.Or(m.Version, "1")
 		m.Instances = cmp.Or(m.Instances, 1)

@@ -82,17 +82,21 @@ func (t *Triton) writeRequests(p *page) {
 func (t *Triton) writeBoard(p *page) {
 	if now := time.Now(); t.renewed.IsZero() || now.Sub(t.renewed) >= boardInterval {
 		t.renewed = now
-		t.board = t.gpu.read(node.WantMemory | node.WantUtilization | node.WantCounters)
+		t.board = t.on.gpu.read(node.WantMemory | node.WantUtilization | node.WantCounters)
 	}
-	b := &t.board
-	of := func(v float64) series { return one(v, "gpu_uuid", string(t.gpu.device.ID)) }
-	p.plain("nv_energy_consumption", "GPU energy consumption in joules since the Triton Server started", "counter",
-		of(float64(b.Energy.Value-t.energy)/1e6))
-	p.gauge("nv_gpu_utilization", "GPU utilization rate [0.0 - 1.0)", of(b.Utilization.Value))
+	b, id := &t.board, string(t.on.gpu.device.ID)
+	of := func(v float64) series { return one(v, "gpu_uuid", id) }
+	if b.Energy.Known { // Of a MIG instance only memory is told.
+		p.plain("nv_energy_consumption", "GPU energy consumption in joules since the Triton Server started", "counter",
+			of(float64(b.Energy.Value-t.energy)/1e6))
+		p.gauge("nv_gpu_utilization", "GPU utilization rate [0.0 - 1.0)", of(b.Utilization.Value))
+	}
 	p.gauge("nv_gpu_memory_total_bytes", "GPU total memory, in bytes", of(float64(b.Memory.Value.Total)))
 	p.gauge("nv_gpu_memory_used_bytes", "GPU used memory, in bytes", of(float64(b.Memory.Value.Used)))
-	p.gauge("nv_gpu_power_usage", "GPU power usage in watts", of(b.Power.Value))
-	p.gauge("nv_gpu_power_limit", "GPU power management limit in watts", of(b.PowerLimit.Value))
+	if b.Power.Known {
+		p.gauge("nv_gpu_power_usage", "GPU power usage in watts", of(b.Power.Value))
+		p.gauge("nv_gpu_power_limit", "GPU power management limit in watts", of(b.PowerLimit.Value))
+	}
 	running := 0
 	for _, m := range t.models {
 		running += m.running

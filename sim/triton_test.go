@@ -50,7 +50,7 @@ func startTriton(t *testing.T, cfg TritonConfig) (*Triton, *logBuffer, *gpu) {
 	log := newTruth(buf)
 	g := newGPU(node.Device{ID: "GPU-a"}, log, 0, 0)
 	cfg.Pod = "ns/p"
-	s := newTriton(cfg, g, log)
+	s := newTriton(cfg, log, g.place(process{pid: 1}))
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = s.Run(ctx) })

@@ -46,10 +46,15 @@ type VLLM struct {
 
 // NewVLLM returns a server on a device of its own. It starts nothing.
 func NewVLLM(cfg VLLMConfig) *VLLM {
-	return newVLLM(cfg, newGPU(node.Device{ID: "GPU-00000000-0000-4000-8000-000000000000"}, nil, 0, 0), nil)
+	return newVLLM(cfg, nil, alone())
 }
 
-func newVLLM(cfg VLLMConfig, g *gpu, log *truth) *VLLM {
+// alone is a process on a device of its own.
+func alone() *process {
+	return newGPU(node.Device{ID: "GPU-00000000-0000-4000-8000-000000000000"}, nil, 0, 0).place(process{pid: firstPID})
+}
+
+func newVLLM(cfg VLLMConfig, log *truth, on ...*process) *VLLM {
 	cfg.Model = cmp.Or(cfg.Model, "model")
 	cfg.MaxSeqs = cmp.Or(cfg.MaxSeqs, 8)
 	cfg.Blocks = cmp.Or(cfg.Blocks, 640)
@@ -62,7 +67,7 @@ func newVLLM(cfg VLLMConfig, g *gpu, log *truth) *VLLM {
 	if cfg.Started.IsZero() {
 		cfg.Started = time.Now()
 	}
-	return &VLLM{cfg: cfg, engine: newEngine(cfg, g, log), http: newHTTPStats(cfg.Started)}
+	return &VLLM{cfg: cfg, engine: newEngine(cfg, on, log), http: newHTTPStats(cfg.Started)}
 }
 
 // Run steps the engine until ctx ends.
