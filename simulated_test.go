@@ -27,6 +27,9 @@ func TestOnTheSimulatedNode(t *testing.T) {
 	if n := compareContainers(t, first, second, truth, "exclusive"); n < 6 {
 		t.Errorf("only %d containers with a device of their own were compared", n)
 	}
+	if n := compareContainers(t, first, second, truth, "process"); n != 5 {
+		t.Errorf("%d containers on shared devices were compared, want 5", n)
+	}
 
 	compared := 0
 	for _, m := range second.families["gpusignal_exporter_endpoint_age_seconds"].GetMetric() {
