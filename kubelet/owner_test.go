@@ -59,6 +59,7 @@ func TestOwner(t *testing.T) {
 		want   node.ContainerID
 		known  bool
 	}{
+		"of the host, in the cgroup of a service":         {"0::/system.slice/x.service\n", node.ContainerID{}, true},
 		"of the first container":                          {in(uid, idA), node.ContainerID{Pod: two.ID, Name: "a"}, true},
 		"of the second container":                         {in(uid, idB), node.ContainerID{Pod: two.ID, Name: "b"}, true},
 		"of a container without a status, the only one":   {in(static, idA), node.ContainerID{Pod: one.ID, Name: "main"}, true},
@@ -66,7 +67,6 @@ func TestOwner(t *testing.T) {
 		"of a pod that is not known":                      {in("ffffffff"+uid[8:], idA), node.ContainerID{}, false},
 		"of a pod inside a pod":                           {"0::/kubepods/pod" + uid + "/" + idA + "/kubepods/pod" + static + "/" + idB, node.ContainerID{Pod: two.ID, Name: "a"}, true},
 		"of a pod inside a pod that another kubelet runs": {"0::/kubepods/pod" + "ffffffff" + uid[8:] + "/" + idA + "/kubepods/pod" + static + "/" + idB, node.ContainerID{Pod: one.ID, Name: "main"}, true},
-		"of the host": {"0::/system.slice/x.service\n", node.ContainerID{}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newProc(t)
