@@ -67,3 +67,31 @@ func TestMapping(t *testing.T) {
 		})
 	}
 }
+
+// TestMappingAge checks that what a list lacks and is kept makes the mapping as old as the last list that had it.
+func TestMappingAge(t *testing.T) {
+	var m mapping
+	begin := time.Now()
+	second := func(n int) time.Time { return begin.Add(time.Duration(n) * time.Second) }
+	a, b := allocation{pod: "a", id: "0"}, allocation{pod: "b", id: "1"}
+	m.list(second(0), []allocation{a, b})
+	m.list(second(5), []allocation{a, b})
+	if got := m.confirmed(second(5)); !got.Equal(second(5)) {
+		t.Errorf("confirmed at %v, want the newest list", got.Sub(begin))
+	}
+	m.fail(second(6))
+	m.list(second(8), []allocation{a})
+	m.list(second(9), []allocation{a})
+	if got := m.confirmed(second(9)); !got.Equal(second(5)) {
+		t.Errorf("confirmed at %v, want the last list that had b", got.Sub(begin))
+	}
+	m.list(second(10), []allocation{a, b})
+	if got := m.confirmed(second(10)); !got.Equal(second(10)) {
+		t.Errorf("confirmed at %v, want the newest list again", got.Sub(begin))
+	}
+	for _, h := range m.held {
+		if !h.since.Equal(begin) {
+			t.Errorf("%s is held since %v, want the first list: it was kept throughout", h.pod, h.since.Sub(begin))
+		}
+	}
+}

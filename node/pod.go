@@ -22,12 +22,14 @@ type Claim struct {
 	Weight    int
 }
 
-// Unmapped is a device that no pod claims, or a claim that names no device of this node, and why.
+// Unmapped is a device whose owner is not known, or a claim that names no device of this node, and why.
 type Unmapped struct {
 	// Device is the device's id, or the text of the claim that could not be resolved.
 	Device string
-	// Reason is one of a small set: "unclaimed", "unknown_id", "source_down".
+	// Reason is one of a small set: docs/attribution.md has them all.
 	Reason string
+	// Detail says, for people, what is known and the way out.
+	Detail string
 }
 
 // Workload is what scales a pod: a Deployment, a StatefulSet … Empty when it is not known: never a guess.
