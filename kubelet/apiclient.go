@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -46,18 +47,31 @@ type apiClient struct {
 	rest rest.Interface
 }
 
+// apiKind is a kind of object at the API server.
+type apiKind struct {
+	// path is where its group begins: "/api" for core, "/apis" for the others.
+	path    string
+	version schema.GroupVersion
+	name    string
+	// object and list are empty ones to read into.
+	object, list runtime.Object
+	// accept are the content types that they can be read from, the best first.
+	accept string
+}
+
 // newAPIClient makes the client. Its scheme knows the kind and its list alone: client-go's own clientset would add 37 MB to
 // the binary.
-func newAPIClient(config *rest.Config, path string, version schema.GroupVersion, kinds ...runtime.Object) (*apiClient, error) {
+func newAPIClient(config *rest.Config, kind apiKind) (*apiClient, error) {
 	scheme := runtime.NewScheme()
-	scheme.AddKnownTypes(version, kinds...)
-	metav1.AddToGroupVersion(scheme, version)
+	scheme.AddKnownTypeWithName(kind.version.WithKind(kind.name), kind.object)
+	scheme.AddKnownTypeWithName(kind.version.WithKind(kind.name+"List"), kind.list)
+	metav1.AddToGroupVersion(scheme, kind.version)
 	config = rest.CopyConfig(config)
-	config.APIPath = path
-	config.GroupVersion = &version
+	config.APIPath = kind.path
+	config.GroupVersion = &kind.version
 	config.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
-	config.ContentType = runtime.ContentTypeProtobuf
-	config.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
+	config.ContentType, _, _ = strings.Cut(kind.accept, ",")
+	config.AcceptContentTypes = kind.accept
 	config.WarningHandler = rest.NoWarnings{}
 	httpClient, err := rest.HTTPClientFor(config)
 	if err != nil {

@@ -36,7 +36,10 @@ type apiWatch struct {
 
 // newAPIWatch makes the client.
 func newAPIWatch(config *rest.Config, nodeName string, book *podBook, m *meter) (*apiWatch, error) {
-	client, err := newAPIClient(config, "/api", corev1.SchemeGroupVersion, &corev1.Pod{}, &corev1.PodList{})
+	client, err := newAPIClient(config, apiKind{
+		path: "/api", version: corev1.SchemeGroupVersion, name: "Pod", object: &corev1.Pod{}, list: &corev1.PodList{},
+		accept: runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON,
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -1,10 +1,6 @@
 package kubelet
 
-import (
-	resourcev1 "k8s.io/api/resource/v1"
-
-	"gpusignal/node"
-)
+import "gpusignal/node"
 
 // poolDevice is a device's name in DRA: it holds within its pool alone.
 type poolDevice struct{ pool, device string }
@@ -44,7 +40,7 @@ const (
 
 // indexSlices reads slices. Of a pool only the slices of its newest generation count: a driver that changes its devices
 // publishes all of them anew.
-func indexSlices(all []*resourcev1.ResourceSlice) sliceIndex {
+func indexSlices(all []*resourceSlice) sliceIndex {
 	newest := map[string]int64{}
 	for _, slice := range all {
 		pool := slice.Spec.Pool
@@ -67,9 +63,9 @@ func indexSlices(all []*resourcev1.ResourceSlice) sliceIndex {
 }
 
 // text returns an attribute that is a string. A driver's own attributes may be written with its domain before them.
-func text(device *resourcev1.Device, name string) string {
+func text(device *resourceDevice, name string) string {
 	for _, full := range []string{name, draDriver + "/" + name} {
-		if value := device.Attributes[resourcev1.QualifiedName(full)].StringValue; value != nil {
+		if value := device.Attributes[full].String; value != nil {
 			return *value
 		}
 	}

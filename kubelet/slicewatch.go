@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	resourcev1 "k8s.io/api/resource/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -36,7 +35,7 @@ type sliceWatch struct {
 	index   atomic.Pointer[sliceIndex]
 
 	mu     sync.Mutex
-	slices map[string]*resourcev1.ResourceSlice
+	slices map[string]*resourceSlice
 	begun  time.Time
 }
 
@@ -44,7 +43,7 @@ type sliceWatch struct {
 func newSliceWatch(config *rest.Config, nodeName string, m *meter, changed func()) *sliceWatch {
 	return &sliceWatch{
 		config: config, node: nodeName, meter: m, changed: changed, wanted: make(chan struct{}, 1),
-		slices: map[string]*resourcev1.ResourceSlice{},
+		slices: map[string]*resourceSlice{},
 	}
 }
 
@@ -72,20 +71,23 @@ func (w *sliceWatch) run(ctx context.Context) {
 	case <-w.wanted:
 	}
 	w.started.Store(true)
-	client, err := newAPIClient(w.config, "/apis", resourcev1.SchemeGroupVersion, &resourcev1.ResourceSlice{}, &resourcev1.ResourceSliceList{})
+	client, err := newAPIClient(w.config, apiKind{
+		path: "/apis", version: sliceVersion(), name: "ResourceSlice", object: &resourceSlice{}, list: &resourceSliceList{},
+		accept: runtime.ContentTypeJSON,
+	})
 	if err != nil {
 		w.meter.fail(0, fault{"configuration", err.Error()})
 		return
 	}
 	w.client = client
-	client.follow(ctx, "resourceslices", &resourcev1.ResourceSlice{}, w, &cache.ListWatch{ListWithContextFunc: w.list, WatchFuncWithContext: w.watch})
+	client.follow(ctx, "resourceslices", &resourceSlice{}, w, &cache.ListWatch{ListWithContextFunc: w.list, WatchFuncWithContext: w.watch})
 }
 
 // request begins a request for the slices of the node's GPUs.
 func (w *sliceWatch) request(options *metav1.ListOptions) *rest.Request {
 	options.FieldSelector = fields.AndSelectors(
-		fields.OneTermEqualSelector(resourcev1.ResourceSliceSelectorNodeName, w.node),
-		fields.OneTermEqualSelector(resourcev1.ResourceSliceSelectorDriver, draDriver),
+		fields.OneTermEqualSelector("spec.nodeName", w.node),
+		fields.OneTermEqualSelector("spec.driver", draDriver),
 	).String()
 	w.mu.Lock()
 	w.begun = time.Now()
@@ -97,7 +99,7 @@ func (w *sliceWatch) request(options *metav1.ListOptions) *rest.Request {
 func (w *sliceWatch) list(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
 	ctx, cancel := context.WithTimeout(ctx, apiListDeadline)
 	defer cancel()
-	list := &resourcev1.ResourceSliceList{}
+	list := &resourceSliceList{}
 	if err := w.request(&options).Do(ctx).Into(list); err != nil {
 		w.failed(ctx, err)
 		return nil, err
@@ -160,7 +162,7 @@ func (w *sliceWatch) Update(object any) error {
 // Delete drops a slice.
 func (w *sliceWatch) Delete(object any) error {
 	return w.change(func() error {
-		slice, ok := object.(*resourcev1.ResourceSlice)
+		slice, ok := object.(*resourceSlice)
 		if !ok {
 			return fmt.Errorf("delete resource slice: it is a %T", object)
 		}
@@ -172,7 +174,7 @@ func (w *sliceWatch) Delete(object any) error {
 // Replace takes the whole list.
 func (w *sliceWatch) Replace(objects []any, _ string) error {
 	return w.change(func() error {
-		all := make(map[string]*resourcev1.ResourceSlice, len(objects))
+		all := make(map[string]*resourceSlice, len(objects))
 		for _, object := range objects {
 			if err := keepSlice(all, object); err != nil {
 				return err
@@ -187,8 +189,8 @@ func (w *sliceWatch) Replace(objects []any, _ string) error {
 func (w *sliceWatch) Resync() error { return nil }
 
 // keepSlice enters a slice by its name.
-func keepSlice(all map[string]*resourcev1.ResourceSlice, object any) error {
-	slice, ok := object.(*resourcev1.ResourceSlice)
+func keepSlice(all map[string]*resourceSlice, object any) error {
+	slice, ok := object.(*resourceSlice)
 	if !ok {
 		return fmt.Errorf("store resource slice: it is a %T", object)
 	}
@@ -201,7 +203,7 @@ func (w *sliceWatch) change(do func() error) error {
 	w.mu.Lock()
 	err := do()
 	if err == nil {
-		all := make([]*resourcev1.ResourceSlice, 0, len(w.slices))
+		all := make([]*resourceSlice, 0, len(w.slices))
 		for _, slice := range w.slices {
 			all = append(all, slice)
 		}

@@ -37,15 +37,33 @@ func draSlice(name string, generation int64, devices map[string]string) *resourc
 	return slice
 }
 
+// read turns slices of Kubernetes' own type into ours, as the API server does that sends them.
+func read(t *testing.T, slices ...*resourcev1.ResourceSlice) []*resourceSlice {
+	t.Helper()
+	var out []*resourceSlice
+	for _, slice := range slices {
+		data, err := json.Marshal(slice)
+		if err != nil {
+			t.Fatal(err)
+		}
+		one := &resourceSlice{}
+		if err := json.Unmarshal(data, one); err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, one.DeepCopyObject().(*resourceSlice))
+	}
+	return out
+}
+
 func TestResolveBySlices(t *testing.T) {
-	index := indexSlices([]*resourcev1.ResourceSlice{
+	index := indexSlices(read(t,
 		draSlice("old", 1, map[string]string{"board-b": "uuid=" + gpu0, "gone": "uuid=" + gpu0}),
 		draSlice("new", 2, map[string]string{
 			"board-b": "type=gpu uuid=" + gpu1, "board-c": draDriver + "/uuid=" + gpu1, "gpu-1": "uuid=" + gpu0,
 			"slice-a": "type=mig parentUUID=" + gpu0 + " profile=1g.5gb", "slice-b": "type=mig parentUUID=" + gpu0 + " profile=2g.10gb",
 			"elsewhere": "uuid=GPU-99999999-7777-8888-9999-aaaaaaaaaaaa", "bare": "type=gpu",
 		}),
-	})
+	))
 	devices := someDevices()
 	for i, profile := range map[int]string{3: "1g.5gb", 4: "2g.10gb"} {
 		devices[i].Profile = profile
