@@ -117,31 +117,41 @@ func (b *podBook) publish(at time.Time) {
 	}
 }
 
-// keepIdentity gives each pod the workload that it had before: once resolved for a UID it never changes. The pods are
-// ours to write to.
+// keepIdentity gives each pod the workload, and its place there, that it had before: once resolved for a UID it never
+// changes. The pods are ours to write to.
 func keepIdentity(pods, before []node.Pod) []node.Pod {
 	if len(before) == 0 {
 		return pods
 	}
-	known := make(map[string]node.Workload, len(before))
-	for i := range before {
-		known[before[i].ID.UID] = before[i].Workload
-	}
+	known := identities(before)
 	pods = slices.Clone(pods)
 	for i := range pods {
-		if workload := known[pods[i].ID.UID]; workload != (node.Workload{}) {
-			pods[i].Workload = workload
+		if was := known[pods[i].ID.UID]; was.workload != (node.Workload{}) {
+			pods[i].Workload, pods[i].Place = was.workload, was.place
 		}
 	}
 	return pods
 }
 
-// namesOnly makes pods of claims, for when no source tells of pods: names, and the UID and workload of a pod known before.
-func namesOnly(claims []node.Claim, before []node.Pod) []node.Pod {
-	known := make(map[string]node.Workload, len(before))
-	for i := range before {
-		known[before[i].ID.UID] = before[i].Workload
+// identity is what of a pod never changes once it is known.
+type identity struct {
+	workload node.Workload
+	place    node.Place
+}
+
+// identities returns those of pods, by UID.
+func identities(pods []node.Pod) map[string]identity {
+	known := make(map[string]identity, len(pods))
+	for i := range pods {
+		known[pods[i].ID.UID] = identity{pods[i].Workload, pods[i].Place}
 	}
+	return known
+}
+
+// namesOnly makes pods of claims, for when no source tells of pods: names, and the UID, workload and place of a pod known
+// before.
+func namesOnly(claims []node.Claim, before []node.Pod) []node.Pod {
+	known := identities(before)
 	var pods []node.Pod
 	for _, claim := range claims {
 		id := claim.Container.Pod
@@ -150,7 +160,7 @@ func namesOnly(claims []node.Claim, before []node.Pod) []node.Pod {
 		}
 		pod := node.Pod{ID: id}
 		if id.UID != "" {
-			pod.Workload = known[id.UID]
+			pod.Workload, pod.Place = known[id.UID].workload, known[id.UID].place
 		}
 		pods = append(pods, pod)
 	}
