@@ -188,7 +188,7 @@ func (r *slowResources) List(ctx context.Context, in *podresources.ListPodResour
 // hurried gives a call less time than the daemon does.
 type hurried struct{ lister }
 
-func (h hurried) List(ctx context.Context) ([]allocation, error) {
+func (h hurried) List(ctx context.Context) (listing, error) {
 	ctx, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
 	defer cancel()
 	return h.lister.List(ctx)

@@ -38,7 +38,7 @@ func (j *joiner) join(held []holding, devices []node.Device, view *podView, publ
 	for _, h := range held {
 		if _, ok := uids[h.name()]; ok {
 			alive = append(alive, h)
-		} else if device, reason := published.resolve(h.allocation, devices); reason == "" {
+		} else if device, reason := published.resolve(h.allocation, devices); reason == "" && h.missing.IsZero() {
 			out.left[device] = h.owner() + " has ended or is gone, but the kubelet still lists it with the device: kubelets up to 1.33 " +
 				"do so until the pod is deleted; delete the pod, or upgrade"
 		}

@@ -14,7 +14,8 @@ const grace = 60 * time.Second
 // answering.
 type mapping struct {
 	held []holding
-	// unsettled is when the kubelet last failed to answer or answered with nothing, zero while it never has.
+	// unsettled is when the kubelet last failed to answer, answered over a new connection or knew no pod at all, zero while it
+	// never has.
 	unsettled time.Time
 }
 
@@ -28,9 +29,10 @@ type holding struct {
 // fail notes that the kubelet did not answer. What it said before stands.
 func (m *mapping) fail(at time.Time) { m.unsettled = at }
 
-// list takes a good answer: sorted, each allocation once.
-func (m *mapping) list(at time.Time, got []allocation) {
-	if len(got) == 0 && len(m.held) > 0 {
+// list takes a good answer.
+func (m *mapping) list(at time.Time, l listing) {
+	got := l.allocations
+	if (l.anew || l.pods == 0) && len(m.held) > 0 {
 		m.unsettled = at
 	}
 	doubtful := doubtful(m.unsettled, at)

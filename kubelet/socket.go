@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -36,6 +37,8 @@ type dialFunc func(ctx context.Context, path string) (net.Conn, error)
 type socket struct {
 	path, flag string
 	conn       *grpc.ClientConn
+	// connections counts those that were made.
+	connections atomic.Uint64
 
 	mu      sync.Mutex
 	dialErr error
@@ -58,6 +61,9 @@ func openSocket(path, flag string, dial dialFunc) (*socket, error) {
 			s.mu.Lock()
 			s.dialErr = err
 			s.mu.Unlock()
+			if err == nil {
+				s.connections.Add(1)
+			}
 			return c, err
 		}))
 	if err != nil {
