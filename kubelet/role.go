@@ -85,8 +85,10 @@ func partOf(labels map[string]string) node.Workload {
 		return node.Workload{Kind: "LLMInferenceService", Name: labels[labelName]}
 	}
 	for _, by := range [][2]string{
-		{labelInferenceService, "InferenceService"}, {labelDynamoGraph, "DynamoGraphDeployment"},
-		{labelDisaggregated, "DisaggregatedSet"}, {labelKnativeService, "Service"},
+		{labelInferenceService, "InferenceService"},
+		{labelDynamoGraph, "DynamoGraphDeployment"},
+		{labelDisaggregated, "DisaggregatedSet"},
+		{labelKnativeService, "Service"},
 	} {
 		if name := labels[by[0]]; name != "" {
 			return node.Workload{Kind: by[1], Name: name}
