@@ -115,6 +115,17 @@ func TestJoinManyToMany(t *testing.T) {
 	}
 }
 
+// TestDuplicates checks that what the kubelet lists twice is held once: an id, a container, a pod.
+func TestDuplicates(t *testing.T) {
+	twice := holds("a", gpu0, gpu0, gpu1+"::0", gpu1+"::0", gpu1+"::1")
+	twice.Containers = append(twice.Containers, twice.Containers[0])
+	var j joiner
+	got := j.join(held(twice, twice, holds("a", gpu0)), twoGPUs(), live(pod("a", "1", "Running"), pod("a", "1", "Running")), nil)
+	if claims := render(got.claims); claims != "a(1)/main GPU-0+, a(1)/main GPU-1++" || len(got.odd) > 0 {
+		t.Errorf("claims %q, told %v", claims, got.odd)
+	}
+}
+
 // TestOwnerless holds each device without a claim to one reason.
 func TestOwnerless(t *testing.T) {
 	devices := []node.Device{gpu(0, gpu0), gpu(1, gpu1), mig(0, 1, 19, 0, mig0a, gpu0), mig(0, 2, 19, 1, mig0b, gpu0)}

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/status"
 	podresources "k8s.io/kubelet/pkg/apis/podresources/v1"
 
@@ -66,6 +67,42 @@ func TestClaimsOverTheSocket(t *testing.T) {
 	want := []node.Pod{{ID: node.PodID{Namespace: "default", Name: "a"}}, {ID: node.PodID{Namespace: "default", Name: "b"}}}
 	if diff := cmp.Diff(want, k.Pods(time.Now())); diff != "" {
 		t.Errorf("pods by name (-want +got):\n%s", diff)
+	}
+}
+
+// TestQuickRestart has the kubelet restart between two lists, so that no call fails: the new connection tells, and what the list
+// lacks is kept.
+func TestQuickRestart(t *testing.T) {
+	path := socketPath(t, "kubelet.sock")
+	server := &resources{}
+	server.set(nil, holds("a", gpu0), holds("plain"))
+	kill := serve(t, path, server.register)
+	s, err := openSocket(path, "kubelet.pod-resources-socket", dialUnix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	k := newClaimKeeper(Config{Devices: twoGPUs, Logger: (&logBook{}).logger(), OnClaims: func(time.Time, []node.Claim) {}}, newPodBook().view.Load)
+	api := newPodResources(s)
+	k.poll(t.Context(), api)
+	kill()
+	eventually(t, "the connection's end", func() bool { return s.conn.GetState() == connectivity.Idle })
+	server.set(nil, holds("plain"))
+	serve(t, path, server.register)
+	k.poll(t.Context(), api)
+	claims, unmapped := k.claims(time.Now())
+	if h := k.health(); h.Failures > 0 || !strings.Contains(h.Detail, "lacks 1") {
+		t.Errorf("health %+v, want no failure and an allocation that is kept", h)
+	}
+	if got := render(claims); got != "a/main GPU-0+" {
+		t.Errorf("claims became %q", got)
+	}
+	if len(unmapped) != 1 || unmapped[0].Reason != "kubelet_restarted" {
+		t.Errorf("unmapped %v", unmapped)
+	}
+	k.poll(t.Context(), api)
+	if got := render(k.view.Load().claims); got != "a/main GPU-0+" {
+		t.Errorf("with the next list claims became %q", got)
 	}
 }
 

@@ -78,8 +78,8 @@ func TestSocketMustBeSteady(t *testing.T) {
 	k.pods.settled, k.pods.waitAfterFault = time.Hour, func(int) time.Duration { return 10 * time.Millisecond }
 	run(t, k)
 	eventually(t, "the API server after three failures", func() bool { return health(k, "pods").Via == "api" })
-	if f := health(k, "pods").Faults; fmt.Sprint(f) != "[{starting 3}]" {
-		t.Errorf("faults %v, want three of a kubelet that is starting", f)
+	if f := health(k, "pods").Faults; len(f) != 1 || f[0].Reason != "starting" || f[0].Count < podsPatience {
+		t.Errorf("faults %v, want at least %d of a kubelet that is starting", f, podsPatience)
 	}
 	eventually(t, "the claim with its UID", func() bool { return claimsOf(k) == "a(1)/main GPU-0+" })
 	for range 5 { // the socket comes, works for a moment, and goes
