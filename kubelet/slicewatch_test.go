@@ -102,6 +102,8 @@ type sliceServer struct {
 
 	mu     sync.Mutex
 	slices []*resourcev1.ResourceSlice
+	// streams says that a watch may begin with the slices, as at an API server of 1.34 and later.
+	streams bool
 	// refuse is the status with which slices are refused, 0 for none.
 	refuse int
 	asked  int
@@ -132,6 +134,8 @@ func (s *sliceServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, code, metav1.StatusReasonForbidden)
 	case code == http.StatusNotFound:
 		http.NotFound(w, r) // what an API server answers that does not have the group
+	case r.URL.Query().Get("sendInitialEvents") == "true" && s.streams:
+		s.stream(w, r, slices)
 	case r.URL.Query().Get("sendInitialEvents") == "true":
 		refuse(w, http.StatusUnprocessableEntity, metav1.StatusReasonInvalid)
 	case r.URL.Query().Get("watch") == "true":
@@ -139,6 +143,8 @@ func (s *sliceServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusOK)
 		w.(http.Flusher).Flush()
 		<-r.Context().Done()
+	case s.streams:
+		http.Error(w, "a list was asked for though the watch begins with one", http.StatusInternalServerError)
 	default:
 		list := resourcev1.ResourceSliceList{
 			TypeMeta: metav1.TypeMeta{APIVersion: "resource.k8s.io/v1", Kind: "ResourceSliceList"}, ListMeta: metav1.ListMeta{ResourceVersion: "1"},
@@ -149,6 +155,20 @@ func (s *sliceServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(list)
 	}
+}
+
+// stream is a watch that begins with the slices and the mark of their end.
+func (s *sliceServer) stream(w http.ResponseWriter, r *http.Request, slices []*resourcev1.ResourceSlice) {
+	end := draSlice("", 0, nil)
+	end.Annotations = map[string]string{metav1.InitialEventsAnnotationKey: "true"}
+	w.Header().Set("Content-Type", "application/json")
+	encoder := json.NewEncoder(w)
+	for _, slice := range slices {
+		_ = encoder.Encode(map[string]any{"type": "ADDED", "object": slice})
+	}
+	_ = encoder.Encode(map[string]any{"type": "BOOKMARK", "object": end})
+	w.(http.Flusher).Flush()
+	<-r.Context().Done()
 }
 
 func (s *sliceServer) set(refuse int, slices ...*resourcev1.ResourceSlice) {
@@ -177,7 +197,14 @@ func holdsDRA(pod string, names ...string) *podresources.PodResources {
 // TestSlicesWhenTheyAreNeeded goes from a node whose DRA names say all to one whose name says nothing: only then is the API
 // server asked for slices, and they give the owner.
 func TestSlicesWhenTheyAreNeeded(t *testing.T) {
+	for name, streams := range map[string]bool{"streaming list": true, "plain list": false} {
+		t.Run(name, func(t *testing.T) { testSlices(t, streams) })
+	}
+}
+
+func testSlices(t *testing.T, streams bool) {
 	api := newSliceServer(t, corePod("a", "1", corev1.PodRunning), corePod("b", "2", corev1.PodRunning))
+	api.streams = streams
 	api.set(0, draSlice("s", 1, map[string]string{"board-b": "uuid=" + gpu1}))
 	path := socketPath(t, "kubelet.sock")
 	list := &resources{}
