@@ -63,12 +63,30 @@ func printCheck(w io.Writer, s *node.Snapshot) error {
 		dev := &s.Devices[i]
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", dev.Device.Label(), dev.Device.Model, state(dev), holders(s, dev.Device.ID), strings.Join(dev.Lacks.Labels(), " "))
 	}
+	printUnmapped(table, s)
 	fmt.Fprintln(table, "\nSERVER\tPOD\tFOUND BY\tENGINE\tSTATE")
 	for i := range s.Servers {
 		server := &s.Servers[i]
 		fmt.Fprintf(table, "%s\t%s/%s\t%s\t%s\t%s\n", server.URL, server.Pod.Namespace, server.Pod.Name, server.Found, server.Engine, reading(server))
 	}
 	return table.Flush()
+}
+
+// printUnmapped says of each GPU that has no pod, and of each claim that has no GPU, why that is and what to do.
+func printUnmapped(w io.Writer, s *node.Snapshot) {
+	if len(s.Unmapped) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "\nWITHOUT OWNER\tREASON\tWHY, AND WHAT TO DO")
+	for _, u := range s.Unmapped {
+		name := u.Device
+		for i := range s.Devices {
+			if string(s.Devices[i].Device.ID) == u.Device {
+				name = "GPU " + s.Devices[i].Device.Label()
+			}
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\n", name, u.Reason, u.Detail)
+	}
 }
 
 // state says how a device fares.

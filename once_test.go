@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"regexp"
 	"strings"
 	"testing"
+
+	"gpusignal/node"
 )
 
 func TestCheckOnTheSimulatedNode(t *testing.T) {
@@ -12,10 +15,38 @@ func TestCheckOnTheSimulatedNode(t *testing.T) {
 	if code := run(t.Context(), []string{"--simulate", "check"}, &out, &said); code != exitOK {
 		t.Fatalf("exit code %d; it said:\n%s", code, said.String())
 	}
-	for _, part := range []string{"nvml", "ok", "NVIDIA H100", "CANNOT TELL", "fan retired_pages", "nobody (unclaimed)", "triton", "refused", "gpusignal/port", "FOUND BY", "prometheus.io/"} {
+	for _, part := range []string{"nvml", "ok", "NVIDIA H100", "CANNOT TELL", "fan retired_pages", "nobody (unclaimed)", "WITHOUT OWNER", "no container that the kubelet lists asks for it", "triton", "refused", "gpusignal/port", "FOUND BY", "prometheus.io/"} {
 		if !strings.Contains(out.String(), part) {
 			t.Errorf("no %q in:\n%s", part, out.String())
 		}
+	}
+}
+
+// TestCheckSaysWhyAGPUHasNoPod holds each reason to a line of its own with the way out.
+func TestCheckSaysWhyAGPUHasNoPod(t *testing.T) {
+	s := &node.Snapshot{
+		Devices: []node.DeviceState{{Device: node.Device{ID: "GPU-a", Minor: 3}}, {Device: node.Device{ID: "GPU-b", Minor: 4}}},
+		Claims:  []node.Claim{{Container: node.ContainerID{Pod: node.PodID{Namespace: "n", Name: "p"}, Name: "c"}, Device: "GPU-b"}},
+		Unmapped: []node.Unmapped{
+			{Device: "GPU-a", Reason: "pod_ended", Detail: "n/old has ended; delete the pod"},
+			{Device: "nvidia9", Reason: "unknown_id", Detail: "no GPU of this node has it"},
+		},
+	}
+	var out strings.Builder
+	if err := printCheck(&out, s); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`(?m)^GPU 3 +pod_ended +n/old has ended; delete the pod$`, `(?m)^nvidia9 +unknown_id +no GPU of this node has it$`, `nobody \(pod_ended\)`,
+	} {
+		if !regexp.MustCompile(want).MatchString(out.String()) {
+			t.Errorf("no %s in:\n%s", want, out.String())
+		}
+	}
+	s.Unmapped = nil
+	out.Reset()
+	if err := printCheck(&out, s); err != nil || strings.Contains(out.String(), "WITHOUT OWNER") {
+		t.Errorf("%v: a node on which every GPU has its pod says:\n%s", err, out.String())
 	}
 }
 

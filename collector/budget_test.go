@@ -17,6 +17,9 @@ func usualNode() *node.Snapshot {
 		d.Device, d.XIDs, d.Events = s.Devices[i].Device, nil, [node.EventKinds]uint64{}
 		s.Devices[i] = d
 	}
+	for i := range s.Health {
+		s.Health[i].Faults = nil
+	}
 	for i := range s.Accounts {
 		s.Accounts[i].Attribution = node.Exclusive
 	}

@@ -69,24 +69,38 @@ func full() *node.Snapshot {
 		{Container: container(batch), Device: "GPU-1", Weight: 3},
 		{Container: container(next), Device: "MIG-1", Weight: 1},
 	}
-	s.Unmapped = []node.Unmapped{{Device: "GPU-2", Reason: "unclaimed"}, {Device: "GPU-3", Reason: "unclaimed"}}
+	s.Unmapped = []node.Unmapped{
+		{Device: "GPU-2", Reason: "unclaimed"}, {Device: "GPU-3", Reason: "divided"}, {Device: "board-x", Reason: "unknown_id"},
+	}
 	annotations := map[string]string{}
 	for _, name := range []string{"concurrency", "queue-time", "time-to-first-token", "inter-token-latency"} {
 		annotations["gpusignal/"+name+"-target"] = "2"
 	}
 	annotations["gpusignal/gpu-target"] = "0.8"
 	s.Pods = []node.Pod{
-		{ID: llm, Workload: node.Workload{Kind: "Deployment", Name: "llm"}, Phase: "Running", Annotations: annotations},
+		{
+			ID: llm, Workload: node.Workload{Kind: "Deployment", Name: "llm"}, Phase: "Running", Annotations: annotations,
+			Place: node.Place{Role: node.Decode, PartOf: node.Workload{Kind: "LLMInferenceService", Name: "chat"}},
+		},
 		{ID: next, Workload: node.Workload{Kind: "Deployment", Name: "llm"}, Phase: "Running", Containers: []node.Container{{Image: "vllm/vllm-openai:v0.21.0"}}},
-		{ID: vision, Workload: node.Workload{Kind: "StatefulSet", Name: "resnet"}, Phase: "Running"},
+		{
+			ID: vision, Workload: node.Workload{Kind: "LeaderWorkerSet", Name: "resnet"}, Phase: "Running",
+			Place: node.Place{Role: node.Leader, Group: "2"},
+		},
 		{ID: batch, Phase: "Running"},
 		{ID: podID("vision", "leaving"), Phase: "Running", Deleted: at, Annotations: map[string]string{"gpusignal/engine": "triton"}},
 	}
 	s.Servers = []node.Server{tokenServer(llm), plainServer(vision), {Pod: next, URL: "http://10.0.0.9:8000/metrics", Fault: "refused", Failures: 3}}
 	s.Health = []node.SourceHealth{
 		{Source: "nvml", Up: true, Success: ago(100 * time.Millisecond), Took: 2 * time.Millisecond, Attempts: 36000, Failures: 2},
-		{Source: "kubelet", Up: true, Success: ago(time.Second), Took: 3 * time.Millisecond, Attempts: 3600},
-		{Source: "pods", Detail: "no right to list pods", Attempts: 12, Failures: 12},
+		{
+			Source: "kubelet", Up: true, Success: ago(time.Second), Took: 3 * time.Millisecond, Attempts: 3600, Failures: 5,
+			Faults: []node.Fault{{Reason: "limited", Count: 2}, {Reason: "timeout", Count: 3}}, Confirmed: ago(9 * time.Second),
+		},
+		{
+			Source: "pods", Detail: "no right to list pods", Attempts: 12, Failures: 12,
+			Faults: []node.Fault{{Reason: "forbidden", Count: 12}}, Via: "names",
+		},
 		{Source: "engine", Up: true, Success: ago(time.Second), Took: 12 * time.Millisecond, Attempts: 1800, Failures: 7},
 	}
 	return s

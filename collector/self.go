@@ -30,6 +30,12 @@ type endpointRow struct {
 	pages, failures        uint64
 }
 
+// faultRow is how often a source failed for one reason.
+type faultRow struct {
+	labels *labelSet
+	count  uint64
+}
+
 // count is how many things have one reason.
 type count struct {
 	reason string
@@ -42,23 +48,32 @@ type selfPart struct {
 	info                desc
 	unmapped, endpoints desc
 	guests, slowed      desc
+	podsSource, mapping desc
 	sources             []family[sourceRow]
+	faults              []family[faultRow]
 	pages               []family[endpointRow]
 
-	sourceLabels, pageLabels *labelNames
-	sourceRows               []sourceRow
-	pageRows                 []endpointRow
-	counts                   []count
+	sourceLabels, faultLabels, pageLabels *labelNames
+	sourceRows                            []sourceRow
+	faultRows                             []faultRow
+	pageRows                              []endpointRow
+	counts                                []count
 }
 
 func newSelfPart(b build) *selfPart {
 	source, pageLabels := newLabelNames("source"), newLabelNames("namespace", "pod", "engine")
+	fault := source.with("reason")
 	return &selfPart{
-		build: b, sourceLabels: source, pageLabels: pageLabels,
+		build: b, sourceLabels: source, faultLabels: fault, pageLabels: pageLabels,
 		info: gaugeDesc(newLabelNames("version", "revision", "goversion"), "exporter_build_info",
 			"Which exporter this is; always 1."),
 		unmapped: gaugeDesc(newLabelNames("reason"), "exporter_unmapped_devices",
-			"Devices without an owner, and claims without a device, by reason: unclaimed, unknown_id, source_down."),
+			"Devices whose owner is not known, and claims without a device, by reason: conflict, divided, kubelet_restarted, pod_ended, "+
+				"source_down, unclaimed, unknown_id."),
+		podsSource: gaugeDesc(source, "exporter_pods_source",
+			"Where pods come from: of kubelet (its pods-api socket), api (the API server) and names (allocations alone) one is 1."),
+		mapping: gaugeDesc(newLabelNames(), "exporter_mapping_age_seconds",
+			"Time since the kubelet last confirmed the claim that it confirmed the longest ago."),
 		guests: counterDesc(newLabelNames(), "exporter_unclaimed_containers_total",
 			"Containers that were seen to use a device without a claim on it, told by their processes, which are read where several containers share it; absent without hostPID."),
 		endpoints: gaugeDesc(newLabelNames("reason"), "exporter_endpoints",
@@ -77,6 +92,10 @@ func newSelfPart(b build) *selfPart {
 			counterOf(source, "exporter_source_failures_total", "Attempts of the source that failed.",
 				func(r *sourceRow) (float64, bool) { return float64(r.health.Failures), true }),
 		},
+		faults: []family[faultRow]{
+			counterOf(fault, "exporter_source_faults_total", "Attempts of the source that failed, by reason; a reason is there once it has come.",
+				func(r *faultRow) (float64, bool) { return float64(r.count), true }),
+		},
 		pages: []family[endpointRow]{
 			gaugeOf(pageLabels, "exporter_endpoint_age_seconds", "Age of the newest good metrics page of the pod's model server.",
 				func(r *endpointRow) (float64, bool) { return known(r.age) }),
@@ -93,7 +112,8 @@ func newSelfPart(b build) *selfPart {
 }
 
 func (e *selfPart) describe() []*desc {
-	return describeAll(describeAll([]*desc{&e.info, &e.unmapped, &e.guests, &e.endpoints, &e.slowed}, e.sources), e.pages)
+	all := []*desc{&e.info, &e.unmapped, &e.guests, &e.endpoints, &e.slowed, &e.podsSource, &e.mapping}
+	return describeAll(describeAll(describeAll(all, e.sources), e.faults), e.pages)
 }
 
 func (e *selfPart) write(p *page, s *node.Snapshot, _ []scaling.Pod) {
@@ -102,6 +122,8 @@ func (e *selfPart) write(p *page, s *node.Snapshot, _ []scaling.Pod) {
 	p.end()
 	e.collectSources(p, s)
 	writeAll(p, e.sources, e.sourceRows, func(r *sourceRow) *labelSet { return r.labels })
+	writeAll(p, e.faults, e.faultRows, func(r *faultRow) *labelSet { return r.labels })
+	e.writeMapping(p)
 	e.writeUnmapped(p, s)
 	if s.Guests.Known {
 		p.begin(&e.guests)
@@ -117,14 +139,38 @@ func (e *selfPart) write(p *page, s *node.Snapshot, _ []scaling.Pod) {
 
 // collectSources makes a row for each source. Of two with one name the first counts.
 func (e *selfPart) collectSources(p *page, s *node.Snapshot) {
-	e.sourceRows = e.sourceRows[:0]
+	e.sourceRows, e.faultRows = e.sourceRows[:0], e.faultRows[:0]
 	for i := range s.Health {
 		health := &s.Health[i]
 		if slices.ContainsFunc(e.sourceRows, func(r sourceRow) bool { return r.health.Source == health.Source }) {
 			continue
 		}
 		e.sourceRows = append(e.sourceRows, sourceRow{at: s.At, health: health, labels: p.labels.of(e.sourceLabels, values{health.Source})})
+		for _, fault := range health.Faults {
+			e.faultRows = append(e.faultRows, faultRow{p.labels.of(e.faultLabels, values{health.Source, fault.Reason}), fault.Count})
+		}
 	}
+}
+
+// writeMapping says where pods come from, and how old the mapping of devices to pods is.
+func (e *selfPart) writeMapping(p *page) {
+	p.begin(&e.podsSource)
+	for _, row := range e.sourceRows {
+		if row.health.Via == "" {
+			continue
+		}
+		for _, via := range []string{"api", "kubelet", "names"} {
+			p.put(p.labels.of(e.podsSource.labels, values{via}), truth(via == row.health.Via))
+		}
+	}
+	p.end()
+	p.begin(&e.mapping)
+	for _, row := range e.sourceRows {
+		if v, ok := age(row.at, row.health.Confirmed); ok {
+			p.put(p.labels.of(e.mapping.labels, values{}), v)
+		}
+	}
+	p.end()
 }
 
 // writeUnmapped counts devices without an owner. Once a source tells of claims, none is an explicit 0.

@@ -109,8 +109,9 @@ type infoPart struct {
 }
 
 func newInfoPart(nodeName string) *infoPart {
-	return &infoPart{node: nodeName, info: gaugeDesc(signalLabels().with("engine", "evidence", "node"), "pod_info",
-		"What the pod is; always 1. Evidence says what makes it a model server: page, annotation, configuration, image, arguments; empty where it is none.")}
+	return &infoPart{node: nodeName, info: gaugeDesc(signalLabels().with("role", "group", "part_of", "engine", "evidence", "node"), "pod_info",
+		"What the pod is; always 1. Role in its workload: leader or worker of a group, prefill, decode; part_of is what the workload was made for. "+
+			"Evidence says what makes it a model server: page, annotation, configuration, image, arguments; empty where it is none.")}
 }
 
 func (i *infoPart) describe() []*desc { return []*desc{&i.info} }
@@ -120,7 +121,8 @@ func (i *infoPart) write(p *page, _ *node.Snapshot, pods []scaling.Pod) {
 	for j := range pods {
 		pod := &pods[j]
 		p.put(p.labels.of(i.info.labels, values{
-			pod.Pod.Namespace, pod.Pod.Name, pod.Workload.Kind, pod.Workload.Name, pod.Engine, string(pod.Evidence), i.node,
+			pod.Pod.Namespace, pod.Pod.Name, pod.Workload.Kind, pod.Workload.Name,
+			string(pod.Place.Role), pod.Place.Group, pod.Place.PartOf.String(), pod.Engine, string(pod.Evidence), i.node,
 		}), 1)
 	}
 	p.end()

@@ -14,9 +14,13 @@ type allocation struct {
 	resource string
 	// id is a device plugin's device id, or the device's name in DRA.
 	id string
-	// share tells several allocations of one DRA device apart; it is empty for device plugins.
-	share string
+	// pool is where the DRA device's name holds, and share tells several allocations of it apart; both are empty for device
+	// plugins.
+	pool, share string
 }
+
+// owner names the pod, for people.
+func (a allocation) owner() string { return a.namespace + "/" + a.pod }
 
 // compareAllocations orders allocations. The kubelet's own order changes from call to call.
 func compareAllocations(a, b allocation) int {
@@ -26,6 +30,7 @@ func compareAllocations(a, b allocation) int {
 		cmp.Compare(a.container, b.container),
 		cmp.Compare(a.resource, b.resource),
 		cmp.Compare(a.id, b.id),
+		cmp.Compare(a.pool, b.pool),
 		cmp.Compare(a.share, b.share),
 	)
 }
@@ -63,7 +68,7 @@ func appendDynamic(all []allocation, owner allocation, claims []*podresources.Dy
 	for _, claim := range claims {
 		for _, device := range claim.GetClaimResources() {
 			one := owner
-			one.resource, one.id = device.GetDriverName(), device.GetDeviceName()
+			one.resource, one.pool, one.id = device.GetDriverName(), device.GetPoolName(), device.GetDeviceName()
 			one.share = claim.GetClaimNamespace() + "/" + claim.GetClaimName() + "/" + device.GetShareId()
 			all = append(all, one)
 		}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"net/http"
 	"sync"
 	"time"
 
@@ -14,42 +12,17 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/serializer"
-	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
-	"k8s.io/klog/v2"
 
 	"gpusignal/node"
 )
 
-const (
-	// apiListDeadline bounds a list of the pods of one node. A watch has no deadline of ours.
-	apiListDeadline = 30 * time.Second
-	// Limits of the wait between two attempts at the API server.
-	apiMinDelay = time.Second
-	apiMaxDelay = 30 * time.Second
-)
-
-// InClusterConfig returns how to reach the API server with the service account of this pod, and nil outside of a cluster
-// and where the pod has no token mounted.
-func InClusterConfig() (*rest.Config, error) {
-	config, err := rest.InClusterConfig()
-	if errors.Is(err, rest.ErrNotInCluster) || errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read service account: %w", err)
-	}
-	return config, nil
-}
-
 // apiWatch watches the pods of one node at the API server. The reflector of client-go does the work; this is the store it
 // writes to, which keeps of each pod only what gpusignal reads.
 type apiWatch struct {
-	http  *http.Client
-	rest  rest.Interface
+	*apiClient
 	node  string
 	book  *podBook
 	meter *meter
@@ -61,54 +34,22 @@ type apiWatch struct {
 	started          time.Time
 }
 
-// newAPIWatch makes the client. Its scheme knows core/v1 alone: client-go's own clientset would add 37 MB to the binary.
+// newAPIWatch makes the client.
 func newAPIWatch(config *rest.Config, nodeName string, book *podBook, m *meter) (*apiWatch, error) {
-	scheme := runtime.NewScheme()
-	if err := corev1.AddToScheme(scheme); err != nil {
-		return nil, fmt.Errorf("register core/v1: %w", err)
-	}
-	config = rest.CopyConfig(config)
-	config.APIPath = "/api"
-	config.GroupVersion = &corev1.SchemeGroupVersion
-	config.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
-	config.ContentType = runtime.ContentTypeProtobuf
-	config.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
-	config.WarningHandler = rest.NoWarnings{}
-	httpClient, err := rest.HTTPClientFor(config)
+	client, err := newAPIClient(config, apiKind{
+		path: "/api", version: corev1.SchemeGroupVersion, name: "Pod", object: &corev1.Pod{}, list: &corev1.PodList{},
+		accept: runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON,
+	})
 	if err != nil {
-		return nil, fmt.Errorf("make client of API server %q: %w", config.Host, err)
+		return nil, err
 	}
-	client, err := rest.RESTClientForConfigAndClient(config, httpClient)
-	if err != nil {
-		return nil, fmt.Errorf("make client of API server %q: %w", config.Host, err)
-	}
-	return &apiWatch{
-		http: httpClient, rest: client, node: nodeName, book: book, meter: m, pods: map[string]node.Pod{},
-	}, nil
+	return &apiWatch{apiClient: client, node: nodeName, book: book, meter: m, pods: map[string]node.Pod{}}, nil
 }
 
 // run watches until the context ends.
 func (a *apiWatch) run(ctx context.Context) {
-	defer utilnet.CloseIdleConnectionsFor(a.http.Transport)
 	defer a.unwatch()
-	// The zero logger drops everything. klog's own writes to standard error in a format of its own; what matters of it comes
-	// back as errors.
-	var silent klog.Logger
-	ctx = klog.NewContext(ctx, silent)
-	lw := &cache.ListWatch{ListWithContextFunc: a.list, WatchFuncWithContext: a.watch}
-	reflector := cache.NewReflectorWithOptions(lw, &corev1.Pod{}, a, cache.ReflectorOptions{Name: "pods", Logger: &silent})
-	delay := apiMinDelay
-	for ctx.Err() == nil {
-		start := time.Now()
-		// Failed requests are counted where they are made; what else can end it (an expired version) is no fault.
-		if err := reflector.ListAndWatchWithContext(ctx); err == nil || time.Since(start) > apiMaxDelay {
-			delay = apiMinDelay
-		}
-		if !wait(ctx, delay, nil) {
-			return
-		}
-		delay = min(2*delay, apiMaxDelay)
-	}
+	a.follow(ctx, "pods", &corev1.Pod{}, a, &cache.ListWatch{ListWithContextFunc: a.list, WatchFuncWithContext: a.watch})
 }
 
 // request begins a request for the pods of the node.
@@ -156,15 +97,6 @@ func (a *apiWatch) watch(ctx context.Context, options metav1.ListOptions) (watch
 	}
 	a.publish()
 	return w, nil
-}
-
-// impatient hides from the reflector the errors after which it would sleep, up to a minute and deaf to the end of the
-// context, before it tries again. It returns them instead, and run waits.
-func impatient(err error) error {
-	if utilnet.IsConnectionRefused(err) || apierrors.IsTooManyRequests(err) {
-		return errors.New(err.Error())
-	}
-	return err
 }
 
 // begin notes the start of a list.
@@ -253,16 +185,7 @@ func (a *apiWatch) Replace(objects []any, _ string) error {
 // Resync does nothing.
 func (a *apiWatch) Resync() error { return nil }
 
-// explainAPI says why a request to the API server failed, and the way out.
+// explainAPI says why a request for pods failed, and the way out.
 func explainAPI(err error) fault {
-	switch {
-	case apierrors.IsForbidden(err):
-		return fault{"forbidden", fmt.Sprintf("the API server does not let this service account read pods: bind it to a "+
-			"ClusterRole with get, list and watch on pods, or set --kubernetes.pods=off: %v", err)}
-	case apierrors.IsUnauthorized(err):
-		return fault{"unauthorized", fmt.Sprintf("the API server does not accept the token of the service account: %v", err)}
-	case apierrors.IsTooManyRequests(err):
-		return fault{"limited", fmt.Sprintf("the API server is overloaded; trying again: %v", err)}
-	}
-	return fault{"unreachable", fmt.Sprintf("cannot list pods at the API server; trying again: %v", err)}
+	return explainRequest(err, "pods", "set --kubernetes.pods=off")
 }

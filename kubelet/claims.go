@@ -25,12 +25,14 @@ const (
 
 // claimsView is what is published of claims. It is never changed.
 type claimsView struct {
-	claims  []node.Claim
-	unknown []node.Unmapped
-	// listed is when the newest good list arrived, zero before the first.
-	listed time.Time
+	joined
+	// listed is when the newest good list arrived, zero before the first, and confirmed when the list did that last had
+	// whatever of the claims was confirmed the longest ago.
+	listed, confirmed time.Time
 	// kept counts the allocations that the newest list lacks but that are still believed.
 	kept int
+	// doubted is when the kubelet last seemed to restart, zero while it never has.
+	doubted time.Time
 }
 
 // claimKeeper polls the kubelet for allocations and keeps the claims they make.
@@ -38,10 +40,13 @@ type claimKeeper struct {
 	interval time.Duration
 	devices  func() []node.Device
 	pods     func() *podView
-	onClaims func(at time.Time, claims []node.Claim)
-	meter    *meter
-	poke     chan struct{}
-	view     atomic.Pointer[claimsView]
+	// published are the devices of DRA that resource slices have told of, and wantSlices asks for them to be told of.
+	published  func() sliceIndex
+	wantSlices func()
+	onClaims   func(at time.Time, claims []node.Claim)
+	meter      *meter
+	poke       chan struct{}
+	view       atomic.Pointer[claimsView]
 
 	// mu orders the two that recompute the claims: the poll, and a change of the pods.
 	mu      sync.Mutex
@@ -53,22 +58,29 @@ type claimKeeper struct {
 // newClaimKeeper returns a keeper that has heard nothing yet.
 func newClaimKeeper(cfg Config, pods func() *podView) *claimKeeper {
 	k := &claimKeeper{
-		interval: cfg.Interval,
-		devices:  cfg.Devices,
-		pods:     pods,
-		onClaims: cfg.OnClaims,
-		meter:    newMeter(cfg.Logger, "kubelet pod-resources"),
-		poke:     make(chan struct{}, 1),
+		interval:   cfg.Interval,
+		devices:    cfg.Devices,
+		pods:       pods,
+		published:  func() sliceIndex { return nil },
+		wantSlices: func() {},
+		onClaims:   cfg.OnClaims,
+		meter:      newMeter(cfg.Logger, "kubelet pod-resources"),
+		poke:       make(chan struct{}, 1),
 	}
 	k.view.Store(&claimsView{})
 	return k
 }
 
-// podsChanged recomputes the claims with the pods as they are now, and has the kubelet asked soon.
-func (k *claimKeeper) podsChanged() {
+// rejoin recomputes the claims with the pods and resource slices as they are now.
+func (k *claimKeeper) rejoin() {
 	k.mu.Lock()
 	k.recompute(time.Now())
 	k.mu.Unlock()
+}
+
+// podsChanged recomputes the claims, and has the kubelet asked soon.
+func (k *claimKeeper) podsChanged() {
+	k.rejoin()
 	select {
 	case k.poke <- struct{}{}:
 	default:
@@ -138,34 +150,36 @@ func restarting(err error) bool {
 // recompute publishes the claims and tells of them if they changed. The caller holds mu.
 func (k *claimKeeper) recompute(at time.Time) {
 	before := k.view.Load()
-	claims, unknown := k.joiner.join(k.mapping.held, k.devices(), k.pods())
-	changed := !slices.Equal(claims, before.claims)
+	now := k.joiner.join(k.mapping.held, k.devices(), k.pods(), k.published())
+	changed := !slices.Equal(now.claims, before.claims)
 	if !changed {
-		claims = before.claims
+		now.claims = before.claims
 	}
-	k.view.Store(&claimsView{claims: claims, unknown: unknown, listed: k.listed, kept: k.mapping.kept()})
+	k.view.Store(&claimsView{
+		joined: now, listed: k.listed, confirmed: k.mapping.confirmed(k.listed), kept: k.mapping.kept(), doubted: k.mapping.unsettled,
+	})
 	if changed {
-		k.onClaims(at, claims)
+		k.onClaims(at, now.claims)
+	}
+	if now.unresolved {
+		k.wantSlices()
 	}
 }
 
 // claims returns the claims, and the devices and ids that none of them accounts for.
 func (k *claimKeeper) claims(at time.Time) ([]node.Claim, []node.Unmapped) {
 	view := k.view.Load()
-	reason := "unclaimed"
-	if view.listed.IsZero() || at.Sub(view.listed) > listFresh {
-		reason = "source_down"
-	}
-	return view.claims, slices.Concat(unclaimedDevices(k.devices(), view.claims, reason), view.unknown)
+	lack := lackOf(!view.listed.IsZero(), at.Sub(view.listed) <= listFresh, doubtful(view.doubted, at), view.unknown)
+	return view.claims, slices.Concat(ownerless(k.devices(), view.claims, view.left, lack), view.odd)
 }
 
 // health of the pod-resources socket.
 func (k *claimKeeper) health() node.SourceHealth {
-	h := k.meter.read()
-	h.Source = "kubelet"
-	if kept := k.view.Load().kept; h.Up && kept > 0 {
+	h, view := k.meter.read(), k.view.Load()
+	h.Source, h.Confirmed = "kubelet", view.confirmed
+	if h.Up && view.kept > 0 {
 		h.Detail = fmt.Sprintf("the kubelet's list lacks %d allocations that it had before it restarted; they are kept for %v",
-			kept, grace)
+			view.kept, grace)
 	}
 	return h
 }

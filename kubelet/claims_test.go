@@ -16,7 +16,10 @@ type fakeLister struct {
 	list func(ctx context.Context) ([]allocation, error)
 }
 
-func (f fakeLister) List(ctx context.Context) ([]allocation, error) { return f.list(ctx) }
+func (f fakeLister) List(ctx context.Context) (listing, error) {
+	all, err := f.list(ctx)
+	return listing{allocations: all, pods: len(all)}, err
+}
 
 func (f fakeLister) Explain(err error) fault { return fault{"error", err.Error()} }
 
@@ -106,6 +109,48 @@ func TestPodsAge(t *testing.T) {
 		got := k.Pods(lost.Add(grace + time.Second))
 		if len(got) != 1 || got[0].Phase != "" || got[0].ID != known.ID || got[0].Workload != known.Workload {
 			t.Errorf("after more than a minute pods are %+v, want the name and its workload alone", got)
+		}
+	})
+}
+
+// TestBurstOfPodEvents checks that a thousand pod events do not flood the kubelet, whose limit is 100 lists a second for all
+// its clients: it is asked soon after the first, and then four times a second at most, for as long as they come.
+func TestBurstOfPodEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked []time.Duration
+		begin := time.Now()
+		lister := fakeLister{func(context.Context) ([]allocation, error) {
+			asked = append(asked, time.Since(begin))
+			return nil, nil
+		}}
+		book := newPodBook()
+		k := newClaimKeeper(Config{
+			Interval: time.Hour, Devices: twoGPUs, Logger: (&logBook{}).logger(), OnClaims: func(time.Time, []node.Claim) {},
+		}, book.view.Load)
+		book.changed = k.podsChanged
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		go func() {
+			time.Sleep(10 * time.Second)
+			for range 1000 {
+				book.put(fromKubelet, map[string]node.Pod{"1": pod("a", "1", "Running")})
+				time.Sleep(2 * time.Millisecond)
+			}
+		}()
+		k.run(ctx, lister)
+		if len(asked) < 3 || asked[1] != 10*time.Second {
+			t.Fatalf("asked at %v, want at once after the first event, 10 s after the start", asked)
+		}
+		for i := 2; i < len(asked); i++ {
+			if gap := asked[i] - asked[i-1]; gap < listGap {
+				t.Errorf("asked %v after the time before, want %v between", gap, listGap)
+			}
+		}
+		if most := 2 + int(2*time.Second/listGap); len(asked) > most+1 {
+			t.Errorf("1,000 events in 2 s brought %d lists, want at most %d", len(asked)-1, most)
+		}
+		if last := asked[len(asked)-1]; last < 12*time.Second {
+			t.Errorf("the last list was at %v, before the last event", last)
 		}
 	})
 }

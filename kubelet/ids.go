@@ -10,13 +10,8 @@ import (
 // draDriver is the name of NVIDIA's DRA driver for GPUs. Its devices are resolved by their device names.
 const draDriver = "gpu.nvidia.com"
 
-// Reasons for a text that names no device of ours.
-const (
-	// reasonForeign marks devices of other kinds (network cards, other vendors): they are left out silently.
-	reasonForeign = "foreign"
-	// reasonUnknownID marks a GPU id that fits no device of this node, or more than one.
-	reasonUnknownID = "unknown_id"
-)
+// reasonForeign marks devices of other kinds (network cards, other vendors): they are left out silently.
+const reasonForeign = "foreign"
 
 // resolve returns the device that an id of a resource means, or the reason why there is none. The resource is the name
 // under which a device plugin offers its devices, or the name of the DRA driver. The forms of ids:

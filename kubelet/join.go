@@ -17,34 +17,67 @@ type joiner struct {
 	uids map[podName]string
 }
 
-// join returns the claims and the ids that name no device of this node, both sorted. A claim of a pod that a live pods
-// source knows to be gone or ended is left out. While no source is live a name keeps the UID it had, and a new one has none.
-func (j *joiner) join(held []holding, devices []node.Device, view *podView) ([]node.Claim, []node.Unmapped) {
+// joined is what a list of the kubelet and the pods make together.
+type joined struct {
+	// claims, sorted.
+	claims []node.Claim
+	// odd are the ids that name no device of this node, and those of which it is not known who holds them, each sorted.
+	odd []node.Unmapped
+	// left are the devices that the kubelet lists with pods which have ended or are gone, and why nobody holds them.
+	left map[node.DeviceID]string
+	// unknown says that ids are among the odd that fit no device, and unresolved that one of them is of NVIDIA's DRA driver.
+	unknown, unresolved bool
+}
+
+// join makes claims of what the kubelet lists. A claim of a pod that a live pods source knows to be gone or ended is left
+// out. While no source is live a name keeps the UID it had, and a new one has none.
+func (j *joiner) join(held []holding, devices []node.Device, view *podView, published sliceIndex) joined {
 	uids := j.owners(held, view)
-	type key struct {
-		container node.ContainerID
-		device    node.DeviceID
-		resource  string
-	}
-	weights := map[key]int{}
-	unknown := map[string]bool{}
+	out := joined{left: map[node.DeviceID]string{}}
+	alive := make([]holding, 0, len(held))
 	for _, h := range held {
-		uid, ok := uids[podName{h.namespace, h.pod}]
-		if !ok {
-			continue
+		if _, ok := uids[h.name()]; ok {
+			alive = append(alive, h)
+		} else if device, reason := published.resolve(h.allocation, devices); reason == "" && h.missing.IsZero() {
+			out.left[device] = h.owner() + " has ended or is gone, but the kubelet still lists it with the device: kubelets up to 1.33 " +
+				"do so until the pod is deleted; delete the pod, or upgrade"
 		}
-		device, reason := resolve(h.resource, h.id, devices)
+	}
+	alive, conflicts := settle(alive)
+	sum := weights{}
+	unknown := map[string]bool{}
+	for _, h := range alive {
+		device, reason := published.resolve(h.allocation, devices)
 		switch reason {
 		case "":
-			pod := node.PodID{UID: uid, Namespace: h.namespace, Name: h.pod}
-			weights[key{node.ContainerID{Pod: pod, Name: h.container}, device, h.resource}]++
+			pod := node.PodID{UID: uids[h.name()], Namespace: h.namespace, Name: h.pod}
+			sum[weightKey{node.ContainerID{Pod: pod, Name: h.container}, device, h.resource}]++
 		case reasonUnknownID:
 			unknown[h.id] = true
+			out.unresolved = out.unresolved || h.resource == draDriver
 		}
 	}
-	// A device that comes under two resource names (by a device plugin and by DRA) is held once, not twice.
+	out.claims, out.odd, out.unknown = sum.claims(), append(conflicts, unknownIDs(unknown)...), len(unknown) > 0
+	return out
+}
+
+// name is the pod's name.
+func (a allocation) name() podName { return podName{a.namespace, a.pod} }
+
+// weights count what each container holds of each device under each resource name.
+type weights map[weightKey]int
+
+type weightKey struct {
+	container node.ContainerID
+	device    node.DeviceID
+	resource  string
+}
+
+// claims returns the claims, sorted. A device that comes under two resource names (by a device plugin and by DRA) is held
+// once, not twice.
+func (w weights) claims() []node.Claim {
 	merged := map[node.Claim]int{}
-	for k, weight := range weights {
+	for k, weight := range w {
 		claim := node.Claim{Container: k.container, Device: k.device}
 		merged[claim] = max(merged[claim], weight)
 	}
@@ -54,7 +87,7 @@ func (j *joiner) join(held []holding, devices []node.Device, view *podView) ([]n
 		claims = append(claims, claim)
 	}
 	slices.SortFunc(claims, compareClaims)
-	return claims, unmapped(unknown)
+	return claims
 }
 
 // owners returns the UID of each name that may hold something: empty where it is not known, no entry where the pod is gone.
@@ -63,7 +96,7 @@ func (j *joiner) owners(held []holding, view *podView) map[podName]string {
 	owners := make(map[podName]string, len(held))
 	next := make(map[podName]string, len(held))
 	for _, h := range held {
-		name := podName{h.namespace, h.pod}
+		name := h.name()
 		if _, done := next[name]; done {
 			continue
 		}
@@ -103,11 +136,12 @@ func podsByName(pods []node.Pod, before map[podName]string) map[podName]node.Pod
 	return byName
 }
 
-// unmapped lists unknown ids.
-func unmapped(unknown map[string]bool) []node.Unmapped {
+// unknownIDs lists ids that name no device of this node.
+func unknownIDs(unknown map[string]bool) []node.Unmapped {
 	list := make([]node.Unmapped, 0, len(unknown))
 	for id := range unknown {
-		list = append(list, node.Unmapped{Device: id, Reason: reasonUnknownID})
+		list = append(list, node.Unmapped{Device: id, Reason: reasonUnknownID, Detail: "a pod holds this id, and no GPU of this node has " +
+			"it: the GPU is lost or new to the driver, or the device plugin or DRA driver writes ids of another form"})
 	}
 	slices.SortFunc(list, func(a, b node.Unmapped) int { return cmp.Compare(a.Device, b.Device) })
 	return list
@@ -125,26 +159,4 @@ func compareClaims(a, b node.Claim) int {
 // comparePods orders pods by namespace, name and UID.
 func comparePods(a, b node.PodID) int {
 	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name), cmp.Compare(a.UID, b.UID))
-}
-
-// unclaimedDevices lists the devices that no claim names, with a reason. A GPU that is cut into MIG instances cannot be
-// claimed and is left out.
-func unclaimedDevices(devices []node.Device, claims []node.Claim, reason string) []node.Unmapped {
-	used := make(map[node.DeviceID]bool, len(claims)+len(devices))
-	for _, claim := range claims {
-		used[claim.Device] = true
-	}
-	for i := range devices {
-		if devices[i].Parent != "" {
-			used[devices[i].Parent] = true
-		}
-	}
-	var list []node.Unmapped
-	for i := range devices {
-		if !used[devices[i].ID] {
-			list = append(list, node.Unmapped{Device: string(devices[i].ID), Reason: reason})
-		}
-	}
-	slices.SortFunc(list, func(a, b node.Unmapped) int { return cmp.Compare(a.Device, b.Device) })
-	return list
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	podresources "k8s.io/kubelet/pkg/apis/podresources/v1"
 
 	"gpusignal/node"
@@ -12,6 +13,9 @@ import (
 func pod(name, uid, phase string) node.Pod {
 	return node.Pod{ID: node.PodID{UID: uid, Namespace: "default", Name: name}, Phase: phase}
 }
+
+// withoutDetail compares what is told by device and reason alone.
+var withoutDetail = cmpopts.IgnoreFields(node.Unmapped{}, "Detail")
 
 func live(pods ...node.Pod) *podView { return &podView{pods: pods, live: true} }
 
@@ -49,8 +53,7 @@ func TestJoinLifeOfAPod(t *testing.T) {
 		{"the list forgets it", nil, live(pod("a", "2", "Running")), ""},
 		{"the name comes back while the source is lost", a, &podView{pods: []node.Pod{pod("a", "2", "Running")}}, "a/main GPU-0+"},
 	} {
-		claims, _ := j.join(step.held, twoGPUs(), step.view)
-		if got := render(claims); got != step.want {
+		if got := render(j.join(step.held, twoGPUs(), step.view, nil).claims); got != step.want {
 			t.Errorf("%s: %q, want %q", step.what, got, step.want)
 		}
 	}
@@ -93,26 +96,62 @@ func TestJoinManyToMany(t *testing.T) {
 		holds("odd", "GPU-99999999-7777-8888-9999-aaaaaaaaaaaa"),
 	}
 	var j joiner
-	claims, unknown := j.join(held(answer...), twoGPUs(), &podView{})
+	got := j.join(held(answer...), twoGPUs(), &podView{}, nil)
 	const want = "dra/both GPU-0+, dra/both GPU-1+, dra/double GPU-1+, dra/shares GPU-0++, " +
 		"z/main GPU-0++, z/main GPU-1+, z/sidecar GPU-0+"
-	if got := render(claims); got != want {
-		t.Errorf("claims\n got %s\nwant %s", got, want)
+	if claims := render(got.claims); claims != want {
+		t.Errorf("claims\n got %s\nwant %s", claims, want)
+	}
+	if !got.unresolved {
+		t.Error("a DRA device that is none of this node's does not ask for resource slices")
 	}
 	wantUnknown := []node.Unmapped{
+		{Device: gpu1, Reason: "conflict"},
 		{Device: "GPU-99999999-7777-8888-9999-aaaaaaaaaaaa", Reason: "unknown_id"},
 		{Device: "gpu-vfio-0", Reason: "unknown_id"},
 	}
-	if diff := cmp.Diff(wantUnknown, unknown); diff != "" {
+	if diff := cmp.Diff(wantUnknown, got.odd, withoutDetail); diff != "" {
 		t.Errorf("unknown ids (-want +got):\n%s", diff)
 	}
 }
 
-func TestUnclaimedDevices(t *testing.T) {
+// TestDuplicates checks that what the kubelet lists twice is held once: an id, a container, a pod.
+func TestDuplicates(t *testing.T) {
+	twice := holds("a", gpu0, gpu0, gpu1+"::0", gpu1+"::0", gpu1+"::1")
+	twice.Containers = append(twice.Containers, twice.Containers[0])
+	var j joiner
+	got := j.join(held(twice, twice, holds("a", gpu0)), twoGPUs(), live(pod("a", "1", "Running"), pod("a", "1", "Running")), nil)
+	if claims := render(got.claims); claims != "a(1)/main GPU-0+, a(1)/main GPU-1++" || len(got.odd) > 0 {
+		t.Errorf("claims %q, told %v", claims, got.odd)
+	}
+}
+
+// TestOwnerless holds each device without a claim to one reason.
+func TestOwnerless(t *testing.T) {
 	devices := []node.Device{gpu(0, gpu0), gpu(1, gpu1), mig(0, 1, 19, 0, mig0a, gpu0), mig(0, 2, 19, 1, mig0b, gpu0)}
 	claims := []node.Claim{{Device: mig0a, Weight: 1}}
-	want := []node.Unmapped{{Device: gpu1, Reason: "unclaimed"}, {Device: mig0b, Reason: "unclaimed"}}
-	if diff := cmp.Diff(want, unclaimedDevices(devices, claims, "unclaimed")); diff != "" {
-		t.Errorf("unclaimed (-want +got):\n%s", diff)
+	left := map[node.DeviceID]string{gpu1: "default/a has ended", mig0a: "an earlier pod", gpu0: "nonsense"}
+	for _, test := range []struct {
+		what                    string
+		listed, fresh, doubtful bool
+		gpu1, mig0b             string
+	}{
+		{"good lists", true, true, false, reasonEnded, reasonUnclaimed},
+		{"a kubelet that has just restarted", true, true, true, reasonEnded, reasonRestarted},
+		{"a kubelet that is silent", true, false, true, reasonSourceDown, reasonSourceDown},
+		{"a kubelet that never answered", false, false, false, reasonSourceDown, reasonSourceDown},
+	} {
+		want := []node.Unmapped{
+			{Device: gpu0, Reason: reasonDivided}, {Device: gpu1, Reason: test.gpu1}, {Device: mig0b, Reason: test.mig0b},
+		}
+		got := ownerless(devices, claims, left, lackOf(test.listed, test.fresh, test.doubtful, false))
+		if diff := cmp.Diff(want, got, withoutDetail); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", test.what, diff)
+		}
+		for _, u := range got {
+			if u.Detail == "" {
+				t.Errorf("%s: nothing is told of %s (%s)", test.what, u.Device, u.Reason)
+			}
+		}
 	}
 }

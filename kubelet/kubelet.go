@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -47,6 +48,8 @@ type Kubelet struct {
 	proc   procfs
 	claims *claimKeeper
 	pods   *podWatcher
+	// slices is nil where there is no API server to ask.
+	slices *sliceWatch
 }
 
 // New returns a Kubelet that has not asked anybody anything yet.
@@ -71,9 +74,14 @@ func New(cfg Config) *Kubelet {
 			api:            newMeter(cfg.Logger, "API server"),
 			socketPath:     cfg.PodsSocket,
 			waitAfterFault: podsDelay,
+			settled:        podsSettled,
 		},
 	}
 	book.changed = k.claims.podsChanged
+	if cfg.API != nil && cfg.NodeName != "" && cfg.PodsMode != modeOff {
+		k.slices = newSliceWatch(cfg.API, cfg.NodeName, newMeter(cfg.Logger, "resource slices"), k.claims.rejoin)
+		k.claims.published, k.claims.wantSlices = k.slices.known, k.slices.want
+	}
 	return k
 }
 
@@ -96,6 +104,9 @@ func (k *Kubelet) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { k.claims.run(ctx, newPodResources(resources)) })
 	wg.Go(func() { k.pods.run(ctx) })
+	if k.slices != nil {
+		wg.Go(func() { k.slices.run(ctx) })
+	}
 	wg.Wait()
 	return nil
 }
@@ -157,7 +168,8 @@ func (k *Kubelet) Pods(at time.Time) []node.Pod {
 	return namesOnly(k.claims.view.Load().claims, view.pods)
 }
 
-// Health returns how the sources "kubelet" (pod-resources) and, unless the mode is "off", "pods" fare.
+// Health returns how the sources fare: "kubelet" (pod-resources), unless the mode is "off" "pods", and once they were needed
+// "resourceslices".
 func (k *Kubelet) Health(at time.Time) []node.SourceHealth {
-	return append([]node.SourceHealth{k.claims.health()}, k.pods.health(at)...)
+	return slices.Concat([]node.SourceHealth{k.claims.health()}, k.pods.health(at), k.slices.health())
 }

@@ -105,6 +105,7 @@ func start(t *testing.T, cfg Config) *running {
 		r.calls = append(r.calls, claims)
 	}
 	r.Kubelet = New(cfg)
+	r.pods.settled = 50 * time.Millisecond
 	run(t, r.Kubelet)
 	return r
 }

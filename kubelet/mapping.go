@@ -14,28 +14,35 @@ const grace = 60 * time.Second
 // answering.
 type mapping struct {
 	held []holding
-	// unsettled is when the kubelet last failed to answer or answered with nothing, zero while it never has.
+	// unsettled is when the kubelet last failed to answer, answered over a new connection or knew no pod at all, zero while it
+	// never has.
 	unsettled time.Time
 }
 
-// holding is an allocation, and since when lists have lacked it (zero while they have it).
+// holding is an allocation, when a list had it first and when last, and since when lists have lacked it (zero while they
+// have it).
 type holding struct {
 	allocation
-	missing time.Time
+	since, confirmed, missing time.Time
 }
 
 // fail notes that the kubelet did not answer. What it said before stands.
 func (m *mapping) fail(at time.Time) { m.unsettled = at }
 
-// list takes a good answer: sorted, each allocation once.
-func (m *mapping) list(at time.Time, got []allocation) {
-	if len(got) == 0 && len(m.held) > 0 {
+// list takes a good answer.
+func (m *mapping) list(at time.Time, l listing) {
+	got := l.allocations
+	if (l.anew || l.pods == 0) && len(m.held) > 0 {
 		m.unsettled = at
 	}
-	doubtful := !m.unsettled.IsZero() && at.Sub(m.unsettled) < grace
+	doubtful := doubtful(m.unsettled, at)
 	next := make([]holding, 0, len(got))
 	for _, a := range got {
-		next = append(next, holding{allocation: a})
+		since := at
+		if i, there := slices.BinarySearchFunc(m.held, a, compareHolding); there {
+			since = m.held[i].since
+		}
+		next = append(next, holding{allocation: a, since: since, confirmed: at})
 	}
 	for _, h := range m.held {
 		if _, there := slices.BinarySearchFunc(got, h.allocation, compareAllocations); there {
@@ -52,10 +59,28 @@ func (m *mapping) list(at time.Time, got []allocation) {
 	m.held = next
 }
 
+// doubtful says that the kubelet stopped or restarted so lately that what it does not list may be there all the same.
+func doubtful(unsettled, at time.Time) bool { return !unsettled.IsZero() && at.Sub(unsettled) < grace }
+
+// compareHolding orders holdings as allocations are ordered.
+func compareHolding(h holding, a allocation) int { return compareAllocations(h.allocation, a) }
+
+// confirmed is when the allocation that was confirmed the longest ago was confirmed; listed, when the newest list came, where
+// there is none.
+func (m *mapping) confirmed(listed time.Time) time.Time {
+	oldest := listed
+	for _, h := range m.held {
+		if h.confirmed.Before(oldest) {
+			oldest = h.confirmed
+		}
+	}
+	return oldest
+}
+
 // taken says whether a list gives the same device id to another container.
 func taken(got []allocation, a allocation) bool {
 	return slices.ContainsFunc(got, func(b allocation) bool {
-		return b.resource == a.resource && b.id == a.id && b.share == a.share
+		return b.resource == a.resource && b.pool == a.pool && b.id == a.id && b.share == a.share
 	})
 }
 

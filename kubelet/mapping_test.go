@@ -10,7 +10,8 @@ import (
 func TestMapping(t *testing.T) {
 	type event struct {
 		second int
-		// list is what the kubelet lists, one letter a pod with the digit of its device; "!" is a failure.
+		// list is what the kubelet lists, one letter a pod with the digit of its device, "x" a pod without; "!" is a failure,
+		// and "~" a list over a new connection.
 		list string
 		want string
 	}
@@ -30,6 +31,12 @@ func TestMapping(t *testing.T) {
 			"empty without a failure",
 			[]event{{0, "a0", "a0"}, {1, "", "a0"}, {60, "", "a0"}, {61, "", ""}, {62, "", ""}},
 		},
+		{"the last pod with a GPU is gone and others are there", []event{{0, "a0 x", "a0"}, {1, "x", ""}}},
+		{
+			"a restart so quick that nothing failed",
+			[]event{{0, "a0 x", "a0"}, {1, "~ x", "a0"}, {2, "x", "a0"}, {60, "x", "a0"}, {61, "x", ""}},
+		},
+		{"connected for the first time", []event{{0, "~ a0 b1", "a0 b1"}, {1, "a0", "a0"}}},
 		{"a device that another got is not kept", []event{{0, "a0 b1", "a0 b1"}, {1, "!", "a0 b1"}, {2, "c0", "b1 c0"}}},
 		{"empty from the start", []event{{0, "", ""}, {1, "a0", "a0"}, {2, "a0 b1", "a0 b1"}, {3, "a0", "a0"}}},
 		{
@@ -50,11 +57,19 @@ func TestMapping(t *testing.T) {
 				if e.list == "!" {
 					m.fail(at)
 				} else {
-					var got []allocation
+					var l listing
 					for word := range strings.FieldsSeq(e.list) {
-						got = append(got, allocation{pod: word[:1], id: word[1:]})
+						switch word {
+						case "~":
+							l.anew = true
+							continue
+						case "x":
+						default:
+							l.allocations = append(l.allocations, allocation{pod: word[:1], id: word[1:]})
+						}
+						l.pods++
 					}
-					m.list(at, got)
+					m.list(at, l)
 				}
 				var have []string
 				for _, h := range m.held {
@@ -65,5 +80,34 @@ func TestMapping(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestMappingAge checks that what a list lacks and is kept makes the mapping as old as the last list that had it.
+func TestMappingAge(t *testing.T) {
+	var m mapping
+	begin := time.Now()
+	second := func(n int) time.Time { return begin.Add(time.Duration(n) * time.Second) }
+	a, b := allocation{pod: "a", id: "0"}, allocation{pod: "b", id: "1"}
+	one, both := listing{allocations: []allocation{a}, pods: 1}, listing{allocations: []allocation{a, b}, pods: 2}
+	m.list(second(0), both)
+	m.list(second(5), both)
+	if got := m.confirmed(second(5)); !got.Equal(second(5)) {
+		t.Errorf("confirmed at %v, want the newest list", got.Sub(begin))
+	}
+	m.fail(second(6))
+	m.list(second(8), one)
+	m.list(second(9), one)
+	if got := m.confirmed(second(9)); !got.Equal(second(5)) {
+		t.Errorf("confirmed at %v, want the last list that had b", got.Sub(begin))
+	}
+	m.list(second(10), both)
+	if got := m.confirmed(second(10)); !got.Equal(second(10)) {
+		t.Errorf("confirmed at %v, want the newest list again", got.Sub(begin))
+	}
+	for _, h := range m.held {
+		if !h.since.Equal(begin) {
+			t.Errorf("%s is held since %v, want the first list: it was kept throughout", h.pod, h.since.Sub(begin))
+		}
 	}
 }

@@ -1,7 +1,9 @@
 package kubelet
 
 import (
+	"cmp"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -53,6 +55,18 @@ func (m *meter) fail(took time.Duration, f fault) {
 	m.health.Took = took
 	m.health.Attempts++
 	m.health.Failures++
+	m.health.Faults = countFault(m.health.Faults, f.kind, 1)
+}
+
+// countFault adds to the count of a reason. Earlier slices stay as they are: they have been handed out.
+func countFault(faults []node.Fault, reason string, n uint64) []node.Fault {
+	faults = slices.Clone(faults)
+	at, there := slices.BinarySearchFunc(faults, reason, func(f node.Fault, r string) int { return cmp.Compare(f.Reason, r) })
+	if !there {
+		faults = slices.Insert(faults, at, node.Fault{Reason: reason})
+	}
+	faults[at].Count += n
+	return faults
 }
 
 // read returns what the meter shows.

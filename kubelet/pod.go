@@ -15,6 +15,7 @@ func podOf(pod *corev1.Pod) node.Pod {
 	out := node.Pod{
 		ID:          node.PodID{UID: podUID(pod), Namespace: pod.Namespace, Name: pod.Name},
 		Workload:    workload(&pod.ObjectMeta),
+		Place:       place(pod.Labels),
 		IPs:         podIPs(&pod.Status),
 		HostNetwork: pod.Spec.HostNetwork,
 		Annotations: annotations(pod.Annotations),

@@ -105,6 +105,13 @@ func TestWorkload(t *testing.T) {
 		{"daemonset", controlledBy("DaemonSet", "d"), nil, node.Workload{Kind: "DaemonSet", Name: "d"}},
 		{"job of a cronjob stays a job", controlledBy("Job", "c-28000"), nil, node.Workload{Kind: "Job", Name: "c-28000"}},
 		{"leaderworkerset", controlledBy("StatefulSet", "l-0"), map[string]string{labelLeaderWorkerSet: "l"}, node.Workload{Kind: "LeaderWorkerSet", Name: "l"}},
+		{"leaderworkerset of a service", controlledBy("StatefulSet", "l-0"), map[string]string{labelLeaderWorkerSet: "l", labelInferenceService: "i"}, node.Workload{Kind: "LeaderWorkerSet", Name: "l"}},
+		{"raycluster", controlledBy("RayCluster", "r"), map[string]string{labelRayCluster: "r", labelRayNodeType: "worker"}, node.Workload{Kind: "RayCluster", Name: "r"}},
+		{"a job beside a raycluster", controlledBy("Job", "r-submit"), map[string]string{labelRayCluster: "r"}, node.Workload{Kind: "Job", Name: "r-submit"}},
+		{"revision", controlledBy("ReplicaSet", "hello-00001-deployment-7d9f"), map[string]string{labelTemplateHash: "7d9f", labelRevision: "hello-00001"}, node.Workload{Kind: "Revision", Name: "hello-00001"}},
+		{"revision of an inferenceservice", controlledBy("ReplicaSet", "i-predictor-00001-deployment-7d9f"), map[string]string{labelTemplateHash: "7d9f", labelRevision: "i-predictor-00001", labelInferenceService: "i"}, node.Workload{Kind: "Revision", Name: "i-predictor-00001"}},
+		{"deployment of an inferenceservice", controlledBy("ReplicaSet", "i-predictor-7d9f"), map[string]string{labelTemplateHash: "7d9f", labelInferenceService: "i"}, node.Workload{Kind: "Deployment", Name: "i-predictor"}},
+		{"a revision's label alone proves nothing", nil, map[string]string{labelRevision: "hello-00001"}, node.Workload{}},
 		{"another's own kind", controlledBy("RayCluster", "r"), nil, node.Workload{Kind: "RayCluster", Name: "r"}},
 		{"static pod", controlledBy("Node", "n"), nil, node.Workload{}},
 		{"an owner that does not control", []metav1.OwnerReference{{Kind: "Thing", Name: "x"}}, nil, node.Workload{}},
@@ -116,6 +123,50 @@ func TestWorkload(t *testing.T) {
 				t.Errorf("got %v, want %v", got, test.want)
 			}
 		})
+	}
+}
+
+// TestPlace holds each system's labels to the role and the whole that they tell.
+func TestPlace(t *testing.T) {
+	lws := func(more ...string) map[string]string {
+		labels := map[string]string{labelLeaderWorkerSet: "l", labelGroupIndex: "2"}
+		for i := 0; i < len(more); i += 2 {
+			labels[more[i]] = more[i+1]
+		}
+		return labels
+	}
+	service := func(kind, name string) node.Workload { return node.Workload{Kind: kind, Name: name} }
+	for _, test := range []struct {
+		name   string
+		labels map[string]string
+		want   node.Place
+	}{
+		{"none", nil, node.Place{}},
+		{"leader", lws(labelWorkerIndex, "0"), node.Place{Role: node.Leader, Group: "2"}},
+		{"worker", lws(labelWorkerIndex, "3"), node.Place{Role: node.Worker, Group: "2"}},
+		{"group without index", lws(), node.Place{Group: "2"}},
+		{"index that is none", lws(labelWorkerIndex, "-1"), node.Place{Group: "2"}},
+		{"an index without a set", map[string]string{labelWorkerIndex: "1", labelGroupIndex: "0"}, node.Place{}},
+		{"leader that prefills", lws(labelWorkerIndex, "0", labelLLMDRole, "prefill"), node.Place{Role: node.Prefill, Group: "2"}},
+		{"worker of a group that prefills", lws(labelWorkerIndex, "1", labelLLMDRole, "prefill"), node.Place{Role: node.Worker, Group: "2"}},
+		{"head", map[string]string{labelRayCluster: "r", labelRayNodeType: "head"}, node.Place{Role: node.Leader}},
+		{"ray worker", map[string]string{labelRayCluster: "r", labelRayNodeType: "worker"}, node.Place{Role: node.Worker}},
+		{"ray's other jobs", map[string]string{labelRayCluster: "r", labelRayNodeType: "redis-cleanup"}, node.Place{}},
+		{"a node type without a cluster", map[string]string{labelRayNodeType: "worker"}, node.Place{}},
+		{"llm-d decode", map[string]string{labelLLMDRole: "decode"}, node.Place{Role: node.Decode}},
+		{"llm-d both", map[string]string{labelLLMDRole: "prefill-decode"}, node.Place{}},
+		{"disaggregatedset", lws(labelWorkerIndex, "0", labelDisaggregated, "d", labelDisaggregateRole, "decode"), node.Place{Role: node.Decode, Group: "2", PartOf: service("DisaggregatedSet", "d")}},
+		{"dynamo", map[string]string{labelDynamoGraph: "g", labelDynamoType: "prefill"}, node.Place{Role: node.Prefill, PartOf: service("DynamoGraphDeployment", "g")}},
+		{"dynamo, earlier", map[string]string{labelDynamoGraph: "g", labelDynamoType: "worker", labelDynamoSubType: "decode"}, node.Place{Role: node.Decode, PartOf: service("DynamoGraphDeployment", "g")}},
+		{"a worker of dynamo is no worker of a group", map[string]string{labelDynamoGraph: "g", labelDynamoType: "worker"}, node.Place{PartOf: service("DynamoGraphDeployment", "g")}},
+		{"inferenceservice before its knative service", map[string]string{labelInferenceService: "i", labelKnativeService: "i-predictor"}, node.Place{PartOf: service("InferenceService", "i")}},
+		{"llminferenceservice", map[string]string{labelPartOf: "llminferenceservice", labelName: "m", labelLLMDRole: "both"}, node.Place{PartOf: service("LLMInferenceService", "m")}},
+		{"another's part-of", map[string]string{labelPartOf: "shop", labelName: "m"}, node.Place{}},
+		{"knative", map[string]string{labelKnativeService: "hello"}, node.Place{PartOf: service("Service", "hello")}},
+	} {
+		if got := place(test.labels); got != test.want {
+			t.Errorf("%s: %+v, want %+v", test.name, got, test.want)
+		}
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/status"
 	podresources "k8s.io/kubelet/pkg/apis/podresources/v1"
 
@@ -69,6 +70,42 @@ func TestClaimsOverTheSocket(t *testing.T) {
 	}
 }
 
+// TestQuickRestart has the kubelet restart between two lists, so that no call fails: the new connection tells, and what the list
+// lacks is kept.
+func TestQuickRestart(t *testing.T) {
+	path := socketPath(t, "kubelet.sock")
+	server := &resources{}
+	server.set(nil, holds("a", gpu0), holds("plain"))
+	kill := serve(t, path, server.register)
+	s, err := openSocket(path, "kubelet.pod-resources-socket", dialUnix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	k := newClaimKeeper(Config{Devices: twoGPUs, Logger: (&logBook{}).logger(), OnClaims: func(time.Time, []node.Claim) {}}, newPodBook().view.Load)
+	api := newPodResources(s)
+	k.poll(t.Context(), api)
+	kill()
+	eventually(t, "the connection's end", func() bool { return s.conn.GetState() == connectivity.Idle })
+	server.set(nil, holds("plain"))
+	serve(t, path, server.register)
+	k.poll(t.Context(), api)
+	claims, unmapped := k.claims(time.Now())
+	if h := k.health(); h.Failures > 0 || !strings.Contains(h.Detail, "lacks 1") {
+		t.Errorf("health %+v, want no failure and an allocation that is kept", h)
+	}
+	if got := render(claims); got != "a/main GPU-0+" {
+		t.Errorf("claims became %q", got)
+	}
+	if len(unmapped) != 1 || unmapped[0].Reason != "kubelet_restarted" {
+		t.Errorf("unmapped %v", unmapped)
+	}
+	k.poll(t.Context(), api)
+	if got := render(k.view.Load().claims); got != "a/main GPU-0+" {
+		t.Errorf("with the next list claims became %q", got)
+	}
+}
+
 func TestSocketMissingThenThere(t *testing.T) {
 	path := socketPath(t, "kubelet.sock")
 	k := start(t, Config{PodResourcesSocket: path, PodsMode: "off"})
@@ -79,7 +116,7 @@ func TestSocketMissingThenThere(t *testing.T) {
 	})
 	_, unmapped := k.Claims(time.Now())
 	want := []node.Unmapped{{Device: gpu0, Reason: "source_down"}, {Device: gpu1, Reason: "source_down"}}
-	if diff := cmp.Diff(want, unmapped); diff != "" {
+	if diff := cmp.Diff(want, unmapped, withoutDetail); diff != "" {
 		t.Errorf("unmapped (-want +got):\n%s", diff)
 	}
 	if got := k.log.count("source is down"); got != 1 {
@@ -90,11 +127,11 @@ func TestSocketMissingThenThere(t *testing.T) {
 	serve(t, path, server.register)
 	eventually(t, "the claim", func() bool { return claimsOf(k.Kubelet) == "a/main GPU-1+" })
 	_, unmapped = k.Claims(time.Now())
-	if diff := cmp.Diff([]node.Unmapped{{Device: gpu0, Reason: "unclaimed"}}, unmapped); diff != "" {
+	if diff := cmp.Diff([]node.Unmapped{{Device: gpu0, Reason: "kubelet_restarted"}}, unmapped, withoutDetail); diff != "" {
 		t.Errorf("unmapped (-want +got):\n%s", diff)
 	}
 	_, unmapped = k.Claims(time.Now().Add(time.Minute))
-	if diff := cmp.Diff([]node.Unmapped{{Device: gpu0, Reason: "source_down"}}, unmapped); diff != "" {
+	if diff := cmp.Diff([]node.Unmapped{{Device: gpu0, Reason: "source_down"}}, unmapped, withoutDetail); diff != "" {
 		t.Errorf("unmapped after a minute without a list (-want +got):\n%s", diff)
 	}
 	if h := health(k.Kubelet, "kubelet"); !h.Up || h.Detail != "" || h.Success.IsZero() || h.Attempts <= h.Failures {

@@ -9,7 +9,7 @@ import (
 	"gpusignal/node"
 )
 
-// podSource is one of the two places that pods come from. The lower one is preferred while both are live.
+// podSource is one of the two places that pods come from.
 type podSource int
 
 const (
@@ -42,6 +42,8 @@ type podBook struct {
 
 	mu      sync.Mutex
 	sources [podSources]podList
+	// steady says that the kubelet has told of pods for so long without a break that its pods may replace the API server's.
+	steady bool
 }
 
 // podList is what one source says.
@@ -76,6 +78,7 @@ func (b *podBook) lose(source podSource) {
 	b.mu.Lock()
 	was := b.sources[source].live
 	b.sources[source] = podList{}
+	b.steady = b.steady && source != fromKubelet
 	if was {
 		b.publish(time.Now())
 	}
@@ -85,12 +88,27 @@ func (b *podBook) lose(source podSource) {
 	}
 }
 
-// publish chooses the source. Without a live one the last pods stand, and their age begins. The caller holds mu.
+// settle notes that the kubelet has told of pods for so long that it is to be believed again.
+func (b *podBook) settle() {
+	b.mu.Lock()
+	b.steady = b.sources[fromKubelet].live
+	b.publish(time.Now())
+	b.mu.Unlock()
+	b.changed()
+}
+
+// publish chooses the source: the kubelet once it is steady, else the one whose pods are shown while it is live, so that a
+// source that comes and goes does not take its pods with it. Without a live one the last pods stand, and their age begins.
+// The caller holds mu.
 func (b *podBook) publish(at time.Time) {
 	before := b.view.Load()
-	for source, list := range b.sources {
-		if list.live {
-			b.view.Store(&podView{pods: keepWorkloads(list.pods, before.pods), source: podSource(source), live: true})
+	order := []podSource{before.source, fromKubelet, fromAPI}
+	if b.steady {
+		order[0] = fromKubelet
+	}
+	for _, source := range order {
+		if list := b.sources[source]; list.live {
+			b.view.Store(&podView{pods: keepIdentity(list.pods, before.pods), source: source, live: true})
 			return
 		}
 	}
@@ -99,31 +117,41 @@ func (b *podBook) publish(at time.Time) {
 	}
 }
 
-// keepWorkloads gives each pod the workload that it had before: once resolved for a UID it never changes. The pods are
-// ours to write to.
-func keepWorkloads(pods, before []node.Pod) []node.Pod {
+// keepIdentity gives each pod the workload, and its place there, that it had before: once resolved for a UID it never
+// changes. The pods are ours to write to.
+func keepIdentity(pods, before []node.Pod) []node.Pod {
 	if len(before) == 0 {
 		return pods
 	}
-	known := make(map[string]node.Workload, len(before))
-	for i := range before {
-		known[before[i].ID.UID] = before[i].Workload
-	}
+	known := identities(before)
 	pods = slices.Clone(pods)
 	for i := range pods {
-		if workload := known[pods[i].ID.UID]; workload != (node.Workload{}) {
-			pods[i].Workload = workload
+		if was := known[pods[i].ID.UID]; was.workload != (node.Workload{}) {
+			pods[i].Workload, pods[i].Place = was.workload, was.place
 		}
 	}
 	return pods
 }
 
-// namesOnly makes pods of claims, for when no source tells of pods: names, and the UID and workload of a pod known before.
-func namesOnly(claims []node.Claim, before []node.Pod) []node.Pod {
-	known := make(map[string]node.Workload, len(before))
-	for i := range before {
-		known[before[i].ID.UID] = before[i].Workload
+// identity is what of a pod never changes once it is known.
+type identity struct {
+	workload node.Workload
+	place    node.Place
+}
+
+// identities returns those of pods, by UID.
+func identities(pods []node.Pod) map[string]identity {
+	known := make(map[string]identity, len(pods))
+	for i := range pods {
+		known[pods[i].ID.UID] = identity{pods[i].Workload, pods[i].Place}
 	}
+	return known
+}
+
+// namesOnly makes pods of claims, for when no source tells of pods: names, and the UID, workload and place of a pod known
+// before.
+func namesOnly(claims []node.Claim, before []node.Pod) []node.Pod {
+	known := identities(before)
 	var pods []node.Pod
 	for _, claim := range claims {
 		id := claim.Container.Pod
@@ -132,7 +160,7 @@ func namesOnly(claims []node.Claim, before []node.Pod) []node.Pod {
 		}
 		pod := node.Pod{ID: id}
 		if id.UID != "" {
-			pod.Workload = known[id.UID]
+			pod.Workload, pod.Place = known[id.UID].workload, known[id.UID].place
 		}
 		pods = append(pods, pod)
 	}

@@ -120,6 +120,17 @@ func (s *podsServer) deny(err error) {
 	s.refuse = err
 }
 
+// podsStream is one watch, as the server sees it.
+type podsStream = podsapi.Pods_WatchPodsServer
+
+// watching returns how many watches are under way.
+func (s *podsServer) watching() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.events)
+}
+
+// watched returns how many watches were ever asked for.
 func (s *podsServer) watched() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -28,6 +28,15 @@ const (
 	podsMaxDelay = 2 * time.Second
 	// podsSteady is how long a watch must live to count as one that worked.
 	podsSteady = time.Second
+	// podsSettled is how long a watch of the socket must live before its pods replace the API server's again.
+	podsSettled = 30 * time.Second
+)
+
+// What node.SourceHealth says of the way that pods take. Names are those that the kubelet's allocations tell.
+const (
+	viaKubelet = "kubelet"
+	viaAPI     = "api"
+	viaNames   = "names"
 )
 
 // podWatcher keeps the pods of the node in a book. In mode auto the kubelet's socket is tried for ever; while it does not
@@ -42,8 +51,9 @@ type podWatcher struct {
 	apiSource      *apiWatch
 	socketPath     string
 	failures       int
-	stopAPI        func()
 	waitAfterFault func(failures int) time.Duration
+	settled        time.Duration
+	stopAPI        func()
 }
 
 // run watches until the context ends.
@@ -73,10 +83,14 @@ func (w *podWatcher) watchSocket(ctx context.Context) time.Duration {
 	}
 	start := time.Now()
 	synced := false
-	err := w.kubeletSource.watch(ctx, func() {
+	watching, stop := context.WithCancel(ctx)
+	var beside sync.WaitGroup
+	err := w.kubeletSource.watch(watching, func() {
 		synced = true
-		w.endAPI()
+		beside.Go(func() { w.settle(watching) })
 	})
+	stop()
+	beside.Wait()
 	if ctx.Err() != nil {
 		return 0
 	}
@@ -94,6 +108,14 @@ func (w *podWatcher) watchSocket(ctx context.Context) time.Duration {
 		w.beginAPI(ctx)
 	}
 	return w.waitAfterFault(w.failures)
+}
+
+// settle leaves the API server alone once a watch of the socket has lasted.
+func (w *podWatcher) settle(ctx context.Context) {
+	if w.stopAPI == nil || wait(ctx, w.settled, nil) {
+		w.book.settle()
+		w.endAPI()
+	}
 }
 
 // podsDelay grows from 200 ms to podsMaxDelay.
@@ -135,8 +157,16 @@ func (w *podWatcher) health(at time.Time) []node.SourceHealth {
 		Took:     kubelet.Took,
 		Attempts: kubelet.Attempts + api.Attempts,
 		Failures: kubelet.Failures + api.Failures,
+		Faults:   kubelet.Faults,
+		Via:      viaNames,
+	}
+	for _, f := range api.Faults {
+		h.Faults = countFault(h.Faults, f.Reason, f.Count)
 	}
 	view := w.book.view.Load()
+	if view.alive(at) {
+		h.Via = []string{fromKubelet: viaKubelet, fromAPI: viaAPI}[view.source]
+	}
 	if view.source == fromAPI {
 		h.Took = api.Took
 	}

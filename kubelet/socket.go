@@ -8,7 +8,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -35,6 +37,8 @@ type dialFunc func(ctx context.Context, path string) (net.Conn, error)
 type socket struct {
 	path, flag string
 	conn       *grpc.ClientConn
+	// connections counts those that were made.
+	connections atomic.Uint64
 
 	mu      sync.Mutex
 	dialErr error
@@ -57,6 +61,9 @@ func openSocket(path, flag string, dial dialFunc) (*socket, error) {
 			s.mu.Lock()
 			s.dialErr = err
 			s.mu.Unlock()
+			if err == nil {
+				s.connections.Add(1)
+			}
 			return c, err
 		}))
 	if err != nil {
@@ -85,7 +92,8 @@ func (s *socket) explain(err error) fault {
 	s.mu.Unlock()
 	switch {
 	case cause == nil:
-		return fault{"lost", fmt.Sprintf("connection to %s was lost: the kubelet is stopping or restarting; trying again", s.path)}
+		return fault{"lost", fmt.Sprintf("connection to %s was lost: the kubelet is stopping or restarting; trying again: %s", s.path,
+			status.Convert(err).Message())}
 	case errors.Is(cause, fs.ErrNotExist):
 		return s.missing()
 	case errors.Is(cause, fs.ErrPermission):
@@ -125,12 +133,18 @@ func (s *socket) explainCall(err error) fault {
 	text := status.Convert(err).Message()
 	switch status.Code(err) {
 	case codes.ResourceExhausted:
+		if strings.Contains(text, "larger than max") {
+			return fault{"too_big", fmt.Sprintf("the answer of %s is more than %d MiB, which is all that is taken; what it said before "+
+				"stands. Most of a list are ids of devices: have device plugins offer fewer replicas on this node: %s", s.path, maxMessage>>20, text)}
+		}
 		return fault{"limited", fmt.Sprintf("the kubelet refuses more on %s (its limit is 100 calls/s for all clients together): %s",
 			s.path, text)}
 	case codes.FailedPrecondition:
 		return fault{"starting", fmt.Sprintf("the kubelet behind %s is not ready yet: %s; trying again", s.path, text)}
 	case codes.Unimplemented:
 		return fault{"unimplemented", fmt.Sprintf("%s does not speak this API: check --%s: %s", s.path, s.flag, text)}
+	case codes.Internal:
+		return fault{"garbled", fmt.Sprintf("cannot read what %s sends: %s", s.path, text)}
 	case codes.DeadlineExceeded:
 		return fault{"timeout", fmt.Sprintf("no answer from %s in time: is the kubelet overloaded?", s.path)}
 	}

@@ -17,6 +17,18 @@ type SourceHealth struct {
 	Took time.Duration
 	// Attempts and Failures since the process started.
 	Attempts, Failures uint64
+	// Faults are the failures by reason, sorted by it; only reasons that there have been.
+	Faults []Fault
+	// Via is which of its ways the source takes now ("kubelet", "api", "names"), empty where it has only one.
+	Via string
+	// Confirmed is when the oldest part of what the source tells was last confirmed, zero where it has no parts.
+	Confirmed time.Time
+}
+
+// Fault is how often a source failed for one reason.
+type Fault struct {
+	Reason string
+	Count  uint64
 }
 
 // Snapshot is the node at one instant. It is put together when someone asks and never changed after.

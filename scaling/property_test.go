@@ -79,6 +79,7 @@ func (r random) snapshot() *node.Snapshot {
 		if r.IntN(8) == 0 {
 			pod.Deleted = r.time()
 		}
+		pod.Place.Role = []node.Role{"", node.Leader, node.Worker, node.Decode, "", "", ""}[r.IntN(7)]
 		s.Pods = append(s.Pods, pod)
 	}
 	for range r.IntN(5) {
@@ -153,6 +154,9 @@ func TestAnySnapshotGivesNumbersOnly(t *testing.T) {
 				if !publishable(c.Value) || !publishable(c.Input) || !publishable(c.Target) || c.Source == "" || c.Age < 0 {
 					t.Fatalf("component %+v", c)
 				}
+			}
+			if pod.Place.Role == node.Worker && (pod.State != "" || len(pod.Components) > 0) {
+				t.Fatalf("a worker of a group speaks: %+v", pod)
 			}
 			if pod.State == Draining && len(pod.Values)+len(pod.Components) > 0 {
 				t.Fatalf("draining and not silent: %+v", pod)

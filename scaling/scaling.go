@@ -17,12 +17,14 @@ type Pod struct {
 	// Pod and the workload that scales it; the workload is empty where it is not known.
 	Pod      node.PodID
 	Workload node.Workload
+	// Place of the pod in its workload.
+	Place node.Place
 	// Values of the signals the pod has, in the order of Names.
 	Values []Value
 	// Components of saturation that are present, in the order of ComponentNames.
 	Components []Component
-	// State of the model server; empty when the pod is none, or when its page could not be read for so long that its
-	// state is not known.
+	// State of the model server; empty when the pod is none, when it is a worker of a group, or when its page could not be
+	// read for so long that its state is not known.
 	State State
 	// Engine is the kind of the server ("vllm", "triton"), empty where it is not known.
 	Engine string
@@ -104,14 +106,18 @@ func Derive(s *node.Snapshot, targets Targets) []Pod {
 
 // derive returns what one pod says, and whether it says anything.
 func derive(at time.Time, sub *subject, devices map[node.DeviceID]*device, targets Targets) (Pod, bool) {
-	out := Pod{Pod: sub.id, Workload: sub.pod.Workload}
+	out := Pod{Pod: sub.id, Workload: sub.pod.Workload, Place: sub.pod.Place}
 	if sub.pod.Ended() {
 		return out, false
 	}
 	out.Evidence, out.Engine = detect(sub)
 	isServer := out.Evidence != ""
+	// A group is one server, and its leader speaks for it: a worker that serves no page would be loading for ever.
+	answers := out.Place.Role != node.Worker
 	if !sub.pod.Deleted.IsZero() {
-		out.State = Draining
+		if answers {
+			out.State = Draining
+		}
 		return out, isServer
 	}
 	target := targets.For(sub.pod)
@@ -122,10 +128,14 @@ func derive(at time.Time, sub *subject, devices map[node.DeviceID]*device, targe
 	var view view
 	if isServer {
 		view = readServers(at, sub.servers)
-		out.State = view.state()
 		view.signals(&out)
 	}
-	saturate(&out, isServer, &view, gpu, target)
+	if answers {
+		if isServer {
+			out.State = view.state()
+		}
+		saturate(&out, isServer, &view, gpu, target)
+	}
 	return out, isServer || len(sub.held) > 0 || len(out.Values) > 0 || len(out.Problems) > 0
 }
 

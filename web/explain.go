@@ -20,6 +20,7 @@ type explanation struct {
 	Workload     string `json:"workload"`
 	// State is null for a pod that is no server, or one whose state is not known any more.
 	State    *string `json:"state"`
+	Role     string  `json:"role"`
 	Engine   string  `json:"engine"`
 	Evidence string  `json:"evidence"`
 	// Saturation is null where it is not published, with the reasons in problems.
@@ -45,7 +46,7 @@ type componentView struct {
 func explain(pod scaling.Pod) explanation {
 	out := explanation{
 		Namespace: pod.Pod.Namespace, Pod: pod.Pod.Name, WorkloadKind: pod.Workload.Kind, Workload: pod.Workload.Name,
-		Engine: pod.Engine, Evidence: string(pod.Evidence),
+		Role: string(pod.Place.Role), Engine: pod.Engine, Evidence: string(pod.Evidence),
 		Components: []componentView{}, Signals: make(map[string]float64), Problems: append([]string{}, pod.Problems...),
 	}
 	if pod.State != "" {
@@ -93,6 +94,8 @@ func decisive(pod scaling.Pod) int {
 // whyNone says why a pod has no saturation.
 func whyNone(pod scaling.Pod) string {
 	switch {
+	case pod.Place.Role == node.Worker:
+		return "no saturation: the pod is a worker of a group; its leader speaks for the group"
 	case pod.State == scaling.Draining:
 		return "no saturation: the pod is being deleted"
 	case pod.State == scaling.Loading:

@@ -52,6 +52,7 @@ type claimView struct {
 type unmappedView struct {
 	Device string `json:"device"`
 	Reason string `json:"reason"`
+	Detail string `json:"detail"`
 }
 
 type podView struct {
@@ -60,6 +61,9 @@ type podView struct {
 	UID          string            `json:"uid"`
 	WorkloadKind string            `json:"workload_kind"`
 	Workload     string            `json:"workload"`
+	Role         string            `json:"role"`
+	Group        string            `json:"group"`
+	PartOf       string            `json:"part_of"`
 	Phase        string            `json:"phase"`
 	Ready        bool              `json:"ready"`
 	Deleted      *time.Time        `json:"deleted"`
@@ -77,6 +81,10 @@ type sourceView struct {
 	Took     float64    `json:"duration_seconds"`
 	Attempts uint64     `json:"attempts"`
 	Failures uint64     `json:"failures"`
+	// Via is which of its ways the source takes now, empty where it has only one.
+	Via string `json:"via"`
+	// Confirmed is when the oldest part of what the source tells was last confirmed.
+	Confirmed *time.Time `json:"confirmed"`
 }
 
 // nodeView returns the snapshot as it is published. Arguments of containers stay out of it: they may hold secrets.
@@ -92,11 +100,11 @@ func nodeView(s *node.Snapshot) snapshotView {
 		Claims: each(s.Claims, func(c node.Claim) claimView {
 			return claimView{viewContainer(c.Container), string(c.Device), c.Weight}
 		}),
-		Unmapped: each(s.Unmapped, func(u node.Unmapped) unmappedView { return unmappedView{u.Device, u.Reason} }),
+		Unmapped: each(s.Unmapped, func(u node.Unmapped) unmappedView { return unmappedView{u.Device, u.Reason, u.Detail} }),
 		Pods:     each(s.Pods, viewPod),
 		Servers:  each(s.Servers, viewServer),
 		Sources: each(s.Health, func(h node.SourceHealth) sourceView {
-			return sourceView{h.Source, h.Up, h.Detail, instant(h.Success), h.Took.Seconds(), h.Attempts, h.Failures}
+			return sourceView{h.Source, h.Up, h.Detail, instant(h.Success), h.Took.Seconds(), h.Attempts, h.Failures, h.Via, instant(h.Confirmed)}
 		}),
 	}
 }
@@ -120,6 +128,7 @@ func viewContainer(c node.ContainerID) containerView {
 func viewPod(p node.Pod) podView {
 	out := podView{
 		Namespace: p.ID.Namespace, Pod: p.ID.Name, UID: p.ID.UID, WorkloadKind: p.Workload.Kind, Workload: p.Workload.Name,
+		Role: string(p.Place.Role), Group: p.Place.Group, PartOf: p.Place.PartOf.String(),
 		Phase: p.Phase, Ready: p.Ready, Deleted: instant(p.Deleted), IPs: []string{}, HostNetwork: p.HostNetwork,
 		Annotations: map[string]string{}, Images: each(p.Containers, func(c node.Container) string { return c.Image }),
 	}
