@@ -64,6 +64,7 @@ func printCheck(w io.Writer, s *node.Snapshot) error {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", dev.Device.Label(), dev.Device.Model, state(dev), holders(s, dev.Device.ID), strings.Join(dev.Lacks.Labels(), " "))
 	}
 	printUnmapped(table, s)
+	printShared(table, s)
 	fmt.Fprintln(table, "\nSERVER\tPOD\tFOUND BY\tENGINE\tSTATE")
 	for i := range s.Servers {
 		server := &s.Servers[i]
@@ -86,6 +87,41 @@ func printUnmapped(w io.Writer, s *node.Snapshot) {
 			}
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\n", name, u.Reason, u.Detail)
+	}
+}
+
+// printShared says of each GPU that several containers hold how it is told who uses it, and what would tell it better.
+func printShared(w io.Writer, s *node.Snapshot) {
+	header := "\nSHARED\tTOLD BY\tWHY, AND WHAT TO DO\n"
+	for i := range s.Devices {
+		dev := &s.Devices[i]
+		var way node.Attribution
+		for _, a := range s.Accounts {
+			if a.Device == dev.Device.ID && a.Closed.IsZero() && a.Attribution != node.Exclusive {
+				way = a.Attribution
+			}
+		}
+		if way == "" {
+			continue
+		}
+		fmt.Fprintf(w, "%sGPU %s\t%s\t%s\n", header, dev.Device.Label(), way, whySplit(s, dev, way))
+		header = ""
+	}
+}
+
+// whySplit says why the use of a shared device is split by claims, so that its pods have no utilisation.
+func whySplit(s *node.Snapshot, dev *node.DeviceState, way node.Attribution) string {
+	switch {
+	case way != node.Split:
+		return ""
+	case !s.Guests.Known:
+		return "its pods have no utilisation: the processes of the host are not visible here; set hostPID: true in the DaemonSet (docs/attribution.md)"
+	case dev.Device.Parent != "":
+		return "its pods have no utilisation: the driver does not tell how much each process uses a MIG instance; give each pod an instance of its own"
+	case dev.Lacks.Has(node.FeatureProcessUtilization) || dev.Lacks.Has(node.FeatureProcesses):
+		return "its pods have no utilisation: this GPU or its driver does not tell of processes"
+	default:
+		return "its pods have no utilisation yet: its processes were not told apart in the last seconds; see the source \"pods\" above if it stays"
 	}
 }
 

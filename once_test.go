@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"gpusignal/node"
 )
@@ -47,6 +48,39 @@ func TestCheckSaysWhyAGPUHasNoPod(t *testing.T) {
 	out.Reset()
 	if err := printCheck(&out, s); err != nil || strings.Contains(out.String(), "WITHOUT OWNER") {
 		t.Errorf("%v: a node on which every GPU has its pod says:\n%s", err, out.String())
+	}
+}
+
+// TestCheckSaysHowASharedGPUIsTold holds each way, and each reason for a split, to a line of its own.
+func TestCheckSaysHowASharedGPUIsTold(t *testing.T) {
+	for name, test := range map[string]struct {
+		way    node.Attribution
+		parent node.DeviceID
+		lacks  node.Features
+		guests node.Opt[uint64]
+		want   string
+	}{
+		"alone":               {node.Exclusive, "", 0, node.Some[uint64](0), ""},
+		"by process":          {node.ByProcess, "", 0, node.Some[uint64](0), `(?m)^GPU 3 +process *$`},
+		"without host PIDs":   {node.Split, "", 0, node.Opt[uint64]{}, `(?m)^GPU 3 +split +.*set hostPID: true`},
+		"a MIG instance":      {node.Split, "GPU-p", 0, node.Some[uint64](0), `(?m)^GPU 3:0 +split +.*an instance of its own`},
+		"without the feature": {node.Split, "", node.Features(0).With(node.FeatureProcessUtilization), node.Some[uint64](0), `(?m)^GPU 3 +split +.*does not tell of processes`},
+		"not yet":             {node.Split, "", 0, node.Some[uint64](0), `(?m)^GPU 3 +split +.*source "pods"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &node.Snapshot{
+				Guests:   test.guests,
+				Devices:  []node.DeviceState{{Device: node.Device{ID: "GPU-a", Minor: 3, Parent: test.parent}, Lacks: test.lacks}},
+				Accounts: []node.Account{{Device: "GPU-a", Attribution: test.way}, {Device: "GPU-a", Attribution: node.Split, Closed: time.Unix(9, 0)}},
+			}
+			var out strings.Builder
+			if err := printCheck(&out, s); err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(out.String(), "SHARED") != (test.want != "") || !regexp.MustCompile(test.want).MatchString(out.String()) {
+				t.Errorf("no %s in:\n%s", test.want, out.String())
+			}
+		})
 	}
 }
 
