@@ -1,10 +1,8 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"math"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -111,31 +109,11 @@ func (k *churn) start(t *testing.T) (d *daemon, stop func()) {
 	library := nvmltest.Build(t)
 	t.Setenv(nvmltest.ScriptEnv, k.script)
 	sockets := k.serve(t)
-	var said lockedBuffer
-	opts, _, err := parseFlags([]string{
-		"--nvml.library=" + library, "--kubelet.pod-resources-socket=" + sockets.resources, "--kubelet.pods-socket=" + sockets.pods,
-		"--kubernetes.pods=kubelet",
-	}, &said, &said)
-	if err != nil {
-		t.Fatal(err)
-	}
-	opts.proc = filepath.Join(k.dir, "proc")
-	if d, err = newDaemon(opts, newLogger(&said, "warn", "logfmt")); err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
 	k.started = time.Now()
-	go func() { ended <- d.serveOn(ctx, []net.Listener{l}) }()
+	d, _, end := startHere(t, filepath.Join(k.dir, "proc"), "--nvml.library="+library, "--kubernetes.pods=kubelet",
+		"--kubelet.pod-resources-socket="+sockets.resources, "--kubelet.pods-socket="+sockets.pods)
 	return d, func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("the daemon ended with %v; it said:\n%s", err, said.String())
-		}
+		end()
 		sockets.stop()
 	}
 }

@@ -17,11 +17,19 @@ import (
 // startSimulated runs a daemon on a simulated node until stop is called, which fails the test if it ended badly.
 func startSimulated(t *testing.T, args ...string) (d *daemon, address string, stop func()) {
 	t.Helper()
+	return startHere(t, "", append([]string{"--simulate"}, args...)...)
+}
+
+// startHere runs a daemon in this process until stop is called, which fails the test if it ended badly. Processes are looked up in
+// proc, which may be empty.
+func startHere(t *testing.T, proc string, args ...string) (d *daemon, address string, stop func()) {
+	t.Helper()
 	var out, said lockedBuffer
-	opts, _, err := parseFlags(append([]string{"--simulate"}, args...), &out, &said)
+	opts, _, err := parseFlags(args, &out, &said)
 	if err != nil {
 		t.Fatal(err)
 	}
+	opts.proc = proc
 	if d, err = newDaemon(opts, newLogger(&said, "info", "logfmt")); err != nil {
 		t.Fatal(err)
 	}
