@@ -32,6 +32,8 @@ type fileConfig struct {
 	Endpoints []fileEndpoint `yaml:"endpoints"`
 	// Access by namespace: how pages over https are read.
 	Access []fileAccess `yaml:"access"`
+	// Dialects of model servers that are not built in, or that shadow one that is.
+	Dialects []engine.Dialect `yaml:"dialects"`
 }
 
 // fileEndpoint is one metrics page: what --engine.endpoint says in one string.
@@ -55,6 +57,7 @@ type settings struct {
 	targets   scaling.Targets
 	endpoints []engine.Endpoint
 	access    map[string]engine.Access // by namespace
+	dialects  []engine.Dialect
 }
 
 // parseConfig reads a configuration file's content. An unknown field is an error: a typo must not pass as a default.
@@ -63,13 +66,16 @@ func parseConfig(content []byte) (settings, error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(content))
 	decoder.KnownFields(true)
 	if err := decoder.Decode(&file); err != nil && !errors.Is(err, io.EOF) {
-		return settings{}, fmt.Errorf("%w (known at the top: targets, endpoints, access)", err)
+		return settings{}, withKnownKeys(err)
 	}
 	if err := decoder.Decode(new(fileConfig)); !errors.Is(err, io.EOF) {
 		return settings{}, errors.New("the file holds more than one document: join them")
 	}
-	out := settings{targets: scaling.Targets{Rules: file.Targets}}
+	out := settings{targets: scaling.Targets{Rules: file.Targets, Kinds: kindsOf(file.Dialects)}, dialects: file.Dialects}
 	if err := out.targets.Validate(); err != nil {
+		return settings{}, err
+	}
+	if err := checkDialects(out.dialects); err != nil {
 		return settings{}, err
 	}
 	for i, e := range file.Endpoints {
@@ -135,7 +141,7 @@ func newConfiguration(path string, flags []string, log *slog.Logger) (*configura
 	if err := onePodEach(c.fixed); err != nil {
 		return nil, fmt.Errorf("read flags --engine.endpoint: %w", err)
 	}
-	c.current.Store(&settings{endpoints: c.fixed})
+	c.current.Store(&settings{targets: scaling.Targets{Kinds: kindsOf(nil)}, endpoints: c.fixed})
 	c.good.Store(true)
 	if path == "" {
 		return c, nil
@@ -180,6 +186,7 @@ func onePodEach(endpoints []engine.Endpoint) error {
 
 func (c *configuration) targets() scaling.Targets     { return c.current.Load().targets }
 func (c *configuration) endpoints() []engine.Endpoint { return c.current.Load().endpoints }
+func (c *configuration) dialects() []engine.Dialect   { return c.current.Load().dialects }
 
 func (c *configuration) access(namespace string) (engine.Access, bool) {
 	a, ok := c.current.Load().access[namespace]

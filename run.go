@@ -19,8 +19,6 @@ import (
 	"gpusignal/nvml"
 	"gpusignal/sampler"
 	"gpusignal/sim"
-	"gpusignal/triton"
-	"gpusignal/vllm"
 	"gpusignal/web"
 )
 
@@ -99,7 +97,7 @@ func (d *daemon) construct() error {
 	}
 	servers := engine.New(engine.Config{
 		Interval: d.opts.engineInterval, Deadline: engineDeadline, Window: d.opts.window, MaxBytes: engineMaxBytes,
-		Pods: pods.Pods, Claims: pods.Claims, Static: d.config.endpoints, Access: d.config.access, Dialects: []engine.Dialect{triton.Dialect(), vllm.Dialect()},
+		Pods: pods.Pods, Claims: pods.Claims, Static: d.config.endpoints, Access: d.config.access, Dialects: builtin(), Own: d.config.dialects,
 		Logger: log.With("source", "engine"),
 	})
 	d.add("sampler", devices.Run)

@@ -59,7 +59,7 @@ func encodeTo(b *testing.B, out *bytes.Buffer, families []*dto.MetricFamily) {
 // scrape, by way of a registry.
 func BenchmarkPage(b *testing.B) {
 	s := busyNode(8, 16)
-	pods := scaling.Derive(s, scaling.Targets{})
+	pods := scaling.Derive(s, scaling.Targets{Kinds: []node.Kind{{Name: "vllm", Images: []string{"vllm"}}}})
 	ours := collectorOf(s).metrics
 	n := float64(countSeries(ours.families(s, pods)))
 	var out bytes.Buffer

@@ -138,7 +138,7 @@ func BenchmarkRead(b *testing.B) {
 			Queue: {{Kind: Quotient, Of: []Series{
 				{Name: "nv_inference_queue_duration_us"}, {Name: "nv_inference_request_success"},
 			}}},
-			Requests: {{Kind: Outcome, Outcomes: []Outcomes{{Name: "nv_inference_request_success", Otherwise: "success"}}}},
+			Requests: {{Kind: Outcome, Outcomes: []Outcomes{{Of: Series{Name: "nv_inference_request_success"}, Otherwise: "success"}}}},
 		},
 	}
 	body := tritonPage(15000)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"hash/maphash"
 	"math"
 	"slices"
 	"strconv"
@@ -9,7 +10,7 @@ import (
 
 // maxModels bounds how many models of one server are told apart; the rest are one, named otherModels.
 const (
-	maxModels   = 500
+	maxModels   = 200
 	otherModels = "_other"
 	maxName     = 256
 	maxBuckets  = 256
@@ -31,11 +32,35 @@ func (s *server) bind(id int) {
 	for i := range s.plan.rules[text.name] {
 		s.tap(c, text, &s.plan.rules[text.name][i])
 	}
-	if c.model == nil || len(c.taps) == 0 {
+	if c.model != nil && len(c.taps) > 0 {
+		if len(s.plan.dialect.Ranks) > 0 {
+			c.rank = c.model.rank(text, s.plan.dialect.Ranks)
+		}
+		s.inherit(id, text)
+	}
+	text.labels = nil // They have said all they had to say, and are most of what a series weighs.
+}
+
+// inherit what a counter's series had counted before one of its noisy labels changed: the series that had the same other
+// labels, was on the page before this one and is not on it.
+func (s *server) inherit(id int, text *series) {
+	c := &s.cells[id]
+	noise := s.plan.dialect.Noise
+	if len(noise) == 0 || !c.taps[0].counter {
 		return
 	}
-	if len(s.plan.dialect.Ranks) > 0 {
-		c.rank = c.model.rank(text, s.plan.dialect.Ranks)
+	key := s.kin.key(text, noise)
+	if len(s.kin.ids) > 2*len(s.cells) {
+		s.kin.forget(s.cells)
+	}
+	last, found := s.kin.ids[key]
+	s.kin.ids[key] = relative{int32(id), c.born}
+	if !found || !s.now.follows || int(last.id) == id {
+		return
+	}
+	before := &s.cells[last.id]
+	if before.born == last.born && before.known && s.scanner.seen[last.id] == s.now.number-1 {
+		c.last, c.known = before.last, true
 	}
 }
 
@@ -51,9 +76,10 @@ func (s *server) tap(c *cell, text *series, r *rule) {
 	if r.role == roleOutcome {
 		o := candidate.Outcomes[r.part]
 		as := o.as(text)
-		if as == Answered5xx || !named && o.answers() {
+		if answerOf(as) != 0 || !named && o.answers() {
 			if !slices.ContainsFunc(c.taps, func(t tap) bool { return t.sum == nil }) {
-				c.taps = append(c.taps, tap{counter: true, scale: scaleOf(as)})
+				s.answers.tells(&o)
+				c.taps = append(c.taps, tap{counter: true, scale: 1, answer: answerOf(as)})
 			}
 			return
 		}
@@ -66,34 +92,34 @@ func (s *server) tap(c *cell, text *series, r *rule) {
 	t := tap{counter: r.counter, scale: r.scale}
 	switch r.role {
 	case rolePart:
-		t.sum = &slot.parts[r.part]
-		if _, ok := text.label("pid"); ok && !r.counter {
-			t.sum = t.sum.twin(text.without("pid"))
-		}
+		t.sum = s.plan.once(&slot.parts[r.part], text, r.counter)
 	case roleBucket:
 		le, ok := text.label("le")
 		upper, err := strconv.ParseFloat(le, 64)
 		if !ok || err != nil || math.IsNaN(upper) || len(slot.buckets) >= maxBuckets {
 			return
 		}
-		t.sum, t.scale = &slot.bucket(upper*r.scale).sum, 1
+		t.sum, t.scale = s.plan.once(&slot.bucket(upper*r.scale).sum, text, true), 1
 	case roleOutcome:
 		t.present = &slot.present
 		t.sum = &sum{}
 		if as := candidate.Outcomes[r.part].as(text); as != Ignored {
-			t.sum = slot.outcome(as)
+			t.sum = s.plan.once(slot.outcome(as), text, true)
 		}
 	}
 	c.model = m
 	c.taps = append(c.taps, t)
 }
 
-// scaleOf an answer of the HTTP server: one 5xx counts one, others none.
-func scaleOf(as string) float64 {
-	if as == Answered5xx {
-		return 1
+// once returns the sum that a series feeds where others say the same as it does: see Dialect.Copies.
+func (p *plan) once(s *sum, text *series, counter bool) *sum {
+	copied := func(name string) bool {
+		return name == "pid" && !counter || slices.Contains(p.dialect.Copies, name)
 	}
-	return 0
+	if !slices.ContainsFunc(text.labels, func(l label) bool { return copied(l.name) }) {
+		return s
+	}
+	return s.twin(text.without(copied))
 }
 
 // bounded returns the name under which a model goes, which a foreign page cannot make too many or too long.
@@ -103,6 +129,7 @@ func (s *server) bounded(name string) string {
 		name = strings.ToValidUTF8(name[:maxName], "")
 	}
 	if _, ok := s.models[name]; !ok && len(s.models) >= maxModels {
+		s.merged[maphash.String(s.seed, name)] = struct{}{}
 		return otherModels
 	}
 	return name
@@ -139,9 +166,9 @@ func (o *Outcomes) as(text *series) string {
 // answers says whether the outcomes are the HTTP server's.
 func (o *Outcomes) answers() bool {
 	for _, as := range o.By {
-		if as == Answered5xx {
+		if answerOf(as) != 0 {
 			return true
 		}
 	}
-	return false
+	return answerOf(o.Otherwise) != 0
 }

@@ -33,6 +33,8 @@ type Config struct {
 	Static func() []Endpoint
 	// Dialects of the servers that can be read.
 	Dialects []Dialect
+	// Own are dialects that users wrote, which may change; nil for none. They shadow those of the same names.
+	Own func() []Dialect
 	// Logger takes changes of state.
 	Logger *slog.Logger
 }
@@ -40,7 +42,8 @@ type Config struct {
 // Engine reads every endpoint, each on a goroutine of its own.
 type Engine struct {
 	config Config
-	plans  []*plan
+	// plans of the dialects as they stand: built-in ones, and users' own.
+	plans atomic.Pointer[[]*plan]
 	// clients are of the workers, asking of the probes.
 	clients, asking *clients
 	fetch, ask      fetcher
@@ -70,9 +73,8 @@ func New(c Config) *Engine {
 		config: c, great: newGreat(), wake: make(chan struct{}, 1), workers: make(map[key]*worker), probes: make(map[key]*probe),
 	}
 	e.over((&net.Dialer{Timeout: c.Deadline, KeepAlive: 30 * time.Second}).DialContext)
-	for _, d := range c.Dialects {
-		e.plans = append(e.plans, newPlan(d))
-	}
+	plans := plansOf(c.Dialects, nil)
+	e.plans.Store(&plans)
 	e.idle.Store(&[]node.Server{})
 	return e
 }

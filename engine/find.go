@@ -217,11 +217,13 @@ func factsOf(pod *node.Pod, port int, held holders, plans []*plan) facts {
 	}
 	f.started = container.Started
 	for _, p := range plans {
-		if v, ok := argument(container.Args, p.dialect.MaxRunning); ok {
-			if f.maxRunning == nil {
-				f.maxRunning = make(map[string]float64)
+		for _, flag := range p.dialect.MaxRunning {
+			if v, ok := argument(container.Args, flag); ok {
+				if f.maxRunning == nil {
+					f.maxRunning = make(map[string]float64)
+				}
+				f.maxRunning[p.dialect.Name] = v
 			}
-			f.maxRunning[p.dialect.Name] = v
 		}
 	}
 	return f

@@ -13,7 +13,7 @@ import (
 
 func testPlans() []*plan {
 	return []*plan{
-		newPlan(Dialect{Name: "vllm", Port: 8000, Images: []string{"vllm"}, MaxRunning: "--max-num-seqs"}),
+		newPlan(Dialect{Name: "vllm", Port: 8000, Images: []string{"vllm"}, MaxRunning: []string{"--max-num-seqs"}}),
 		newPlan(Dialect{Name: "triton", Port: 8002, Images: []string{"tritonserver"}}),
 	}
 }

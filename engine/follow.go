@@ -10,6 +10,7 @@ import (
 // follow starts and ends workers and probes until there is a worker for each target and a probe for each search. What a new
 // one reads nobody reads any more by then: no page is asked for twice at a time.
 func (e *Engine) follow(ctx context.Context, at time.Time) {
+	e.renew()
 	e.drop()
 	wanted := make(map[key]bool)
 	targets, searches := e.targets(at, wanted)
@@ -85,7 +86,7 @@ func (e *Engine) targets(at time.Time, wanted map[key]bool) ([]target, []search)
 	if e.config.Claims != nil {
 		claims, _ = e.config.Claims(at)
 	}
-	named, searches := find(pods, holdersOf(claims), e.plans, given)
+	named, searches := find(pods, holdersOf(claims), *e.plans.Load(), given)
 	settle(static, named, searches)
 	return append(static, named...), searches
 }
@@ -126,7 +127,7 @@ func (e *Engine) read(ctx context.Context, k key, t target) {
 	w := &worker{
 		place: t.place(), by: t.by, interval: e.config.Interval, deadline: e.config.Deadline,
 		fetch: e.fetch, buffer: buffer{great: e.great}, counts: &e.counts, logger: e.config.Logger, stop: stop, done: make(chan struct{}),
-		server: newServer(e.plans, e.config.Window, e.config.Interval),
+		plans: &e.plans, server: newServer(*e.plans.Load(), e.config.Window, e.config.Interval),
 	}
 	w.start(t.facts)
 	e.mu.Lock()
@@ -143,7 +144,7 @@ func (e *Engine) probe(ctx context.Context, k key, s search) {
 	ctx, stop := context.WithCancel(ctx)
 	p := &probe{
 		interval: e.config.Interval, deadline: e.config.Deadline, fetch: e.ask, great: e.great,
-		speaks: func(page []byte) error { return newServer(e.plans, e.config.Window, e.config.Interval).scan(page) },
+		speaks: func(page []byte) error { return newServer(*e.plans.Load(), e.config.Window, e.config.Interval).scan(page) },
 		wake:   e.poke, logger: e.config.Logger, changed: make(chan struct{}, 1), stop: stop, done: make(chan struct{}),
 	}
 	p.begin(s)

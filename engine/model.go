@@ -131,7 +131,7 @@ func (m *model) slot(r *rule, c Candidate) *slot {
 		}
 		s = &slot{kind: c.Kind, parts: make([]sum, n)}
 		for i := range s.parts {
-			s.parts[i].max = c.Max
+			s.parts[i].max = c.Aggregation == Greatest
 		}
 		m.slots[r.measure][r.candidate] = s
 	}
@@ -278,11 +278,14 @@ func (m *model) turnRequests(p *page) bool {
 	return ended > 0
 }
 
-// settle the published counts of requests. answered5xx are those that only the HTTP server tells of; told says whether it
-// tells at all.
-func (m *model) settle(p *page, answered5xx float64, told bool) {
-	if told {
-		m.raw["error"] += 0
+// settle the published counts of requests. What the HTTP server answered, nil for a model that it does not speak of, tells
+// of requests that the engine itself may not count.
+func (m *model) settle(p *page, a *answers) {
+	if a != nil && a.told[answered5xx] {
+		m.raw[Failed] += 0
+	}
+	if a != nil && a.told[answered503] {
+		m.raw[Rejected] += 0
 	}
 	for name, raw := range m.raw {
 		t := m.requests[name]
@@ -290,10 +293,14 @@ func (m *model) settle(p *page, answered5xx float64, told bool) {
 			t = &tally{}
 			m.requests[name] = t
 		}
-		if name == "error" && told {
-			raw = max(raw, answered5xx-m.raw["rejected"])
+		switch {
+		case a == nil:
+		case name == Failed:
+			raw = max(raw, a.counts[answered5xx]-m.raw[Rejected])
+		case name == Rejected:
+			raw = max(raw, a.counts[answered503])
 		}
 		t.add(max(0, raw-t.total), p)
 	}
-	m.told[Requests] = m.told[Requests] || told
+	m.told[Requests] = m.told[Requests] || a != nil
 }

@@ -1,9 +1,6 @@
 package engine
 
-import (
-	"bytes"
-	"strings"
-)
+import "strings"
 
 // processStart is the sample by which a process tells when it began.
 const processStart = "process_start_time_seconds"
@@ -26,7 +23,6 @@ type rule struct {
 	part    int
 	series  Series
 	counter bool
-	max     bool
 	scale   float64
 }
 
@@ -71,7 +67,7 @@ func (p *plan) candidate(m Measure, index int, c Candidate) {
 	if scale == 0 {
 		scale = 1
 	}
-	base := rule{measure: m, candidate: index, scale: scale, max: c.Max}
+	base := rule{measure: m, candidate: index, scale: scale}
 	switch c.Kind {
 	case Histogram:
 		for part, suffix := range [...]string{"_sum", "_count"} {
@@ -91,8 +87,8 @@ func (p *plan) candidate(m Measure, index int, c Candidate) {
 	case Outcome:
 		for part, o := range c.Outcomes {
 			r := base
-			r.role, r.part, r.counter = roleOutcome, part, true
-			p.add(o.Name, r)
+			r.series, r.role, r.part, r.counter = o.Of, roleOutcome, part, true
+			p.add(o.Of.Name, r)
 		}
 	case Gauge, Counter, Quotient, Ratio, Little:
 		for part, s := range c.Of {
@@ -107,40 +103,6 @@ func (p *plan) candidate(m Measure, index int, c Candidate) {
 	}
 }
 
-// detect the dialect of a page by its marks, nil where it has none.
-func detect(page []byte, plans []*plan) *plan {
-	var best *plan
-	for len(page) > 0 {
-		end := bytes.IndexByte(page, '\n')
-		if end < 0 {
-			end = len(page) - 1
-		}
-		line := page[:end]
-		page = page[end+1:]
-		if len(line) == 0 || line[0] == '#' {
-			continue
-		}
-		for _, p := range plans {
-			if (best == nil || p.dialect.Precedence > best.dialect.Precedence) && p.marked(line) {
-				best = p
-			}
-		}
-	}
-	return best
-}
-
-func (p *plan) marked(line []byte) bool {
-	for _, m := range p.dialect.Marks {
-		if !bytes.HasPrefix(line, []byte(m.Prefix)) {
-			continue
-		}
-		if m.Label == "" || bytes.Contains(line, []byte("{"+m.Label+`="`)) || bytes.Contains(line, []byte(","+m.Label+`="`)) {
-			return true
-		}
-	}
-	return false
-}
-
 // label returns the first of the labels' values that the series has.
 func (s *series) label(names ...string) (string, bool) {
 	for _, name := range names {
@@ -153,11 +115,11 @@ func (s *series) label(names ...string) (string, bool) {
 	return "", false
 }
 
-// without returns the labels but one, as a key.
-func (s *series) without(name string) string {
+// without returns the labels but some, as a key.
+func (s *series) without(these func(name string) bool) string {
 	var b strings.Builder
 	for _, l := range s.labels {
-		if l.name != name {
+		if !these(l.name) {
 			b.WriteString(l.name)
 			b.WriteByte('=')
 			b.WriteString(l.value)

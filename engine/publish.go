@@ -28,8 +28,8 @@ func (m *model) latency(measure Measure) node.Opt[node.Latency] {
 }
 
 // publish the model as it stands at the page p. argument is how many requests a rank runs at once by the server's
-// arguments.
-func (m *model) publish(p *page, argument node.Opt[float64]) node.Model {
+// arguments, or all ranks together.
+func (m *model) publish(p *page, argument node.Opt[float64], ofAll bool) node.Model {
 	out := node.Model{
 		Name: m.name, Ranks: m.rankCount,
 		Running: m.opt(Running, p), Waiting: m.opt(Waiting, p), Capacity: m.opt(Capacity, p), KVCache: m.opt(KVCache, p),
@@ -40,6 +40,8 @@ func (m *model) publish(p *page, argument node.Opt[float64]) node.Model {
 	switch {
 	case m.known(MaxRunning, p):
 		out.MaxRunning = node.Some(m.levels[MaxRunning].last)
+	case argument.Known && m.told[Running] && ofAll:
+		out.MaxRunning = argument
 	case argument.Known && m.told[Running]:
 		out.MaxRunning = node.Some(argument.Value * float64(m.rankCount))
 	}

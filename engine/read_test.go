@@ -21,8 +21,8 @@ func toy() Dialect {
 			FirstToken:   {{Kind: Histogram, Of: []Series{{Name: "h"}}}},
 			Queue:        {{Kind: Quotient, Of: []Series{{Name: "c"}, {Name: "a"}}, Scale: 1e-6}},
 			Requests: {{Kind: Outcome, Outcomes: []Outcomes{
-				{Name: "r", Label: "k", By: map[string]string{"1": "success", "2": "rejected"}, Otherwise: "error"},
-				{Name: "h_count", Label: "k", By: map[string]string{"5xx": Answered5xx}},
+				{Of: Series{Name: "r"}, Label: "k", By: map[string]string{"1": "success", "2": "rejected"}, Otherwise: "error"},
+				{Of: Series{Name: "h_count"}, Label: "k", By: map[string]string{"5xx": Answered5xx}},
 			}}},
 		},
 	}

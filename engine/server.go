@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"hash/maphash"
 	"maps"
 	"math"
 	"slices"
@@ -57,14 +58,21 @@ type server struct {
 	stamps  stamps
 	now     page
 
-	// answered counts the 5xx of the HTTP server for answerer; answeredTold says that it tells of its answers at all.
-	answered     float64
-	answeredTold bool
-	answerer     *model
+	// answers of the HTTP server, counted for answerer.
+	answers  answers
+	answerer *model
+	// kin finds the series that a counter had before a noisy label changed.
+	kin kin
+	// merged are the names of models, hashed with the seed, that are summed in otherModels.
+	merged map[uint64]struct{}
+	seed   maphash.Seed
 }
 
 func newServer(plans []*plan, span, interval time.Duration) *server {
-	return &server{plans: plans, span: span, interval: interval, models: make(map[string]*model)}
+	return &server{
+		plans: plans, span: span, interval: interval,
+		models: make(map[string]*model), kin: newKin(), merged: make(map[uint64]struct{}), seed: maphash.MakeSeed(),
+	}
 }
 
 // fail says that a page could not be read.
@@ -148,8 +156,7 @@ func (s *server) collect() bool {
 		}
 		for _, t := range c.taps {
 			if t.sum == nil { // An answer of the HTTP server, of no model.
-				s.answered += increase * t.scale
-				s.answeredTold = true
+				s.answers.counts[t.answer] += increase
 				continue
 			}
 			t.sum.add(s.now.number, increase*t.scale)
@@ -187,9 +194,9 @@ func (s *server) turn() {
 	for _, name := range s.names {
 		m := s.models[name]
 		if m == answered {
-			m.settle(&s.now, s.answered, true)
+			m.settle(&s.now, &s.answers)
 		} else {
-			m.settle(&s.now, 0, false)
+			m.settle(&s.now, nil)
 		}
 		queued := m.known(Waiting, &s.now) && m.levels[Waiting].last > 0
 		waiting = waiting || queued
@@ -201,7 +208,7 @@ func (s *server) turn() {
 // answering is the model that the HTTP server's answers belong to, which carry no model: the only one there is, else one
 // without a name.
 func (s *server) answering() *model {
-	if !s.answeredTold || len(s.names) == 0 {
+	if !s.answers.told[answered5xx] && !s.answers.told[answered503] || len(s.names) == 0 {
 		return nil
 	}
 	m := s.models[s.names[0]]
@@ -209,7 +216,7 @@ func (s *server) answering() *model {
 		m = s.model("")
 	}
 	if s.answerer != nil && s.answerer != m {
-		s.answered = 0 // What was answered before stays with the other.
+		s.answers.counts = [3]float64{} // What was answered before stays with the other.
 	}
 	s.answerer = m
 	return m
@@ -247,7 +254,7 @@ func (s *server) write(out *node.Server, maxRunning map[string]float64) {
 		if !m.toldAny() {
 			continue
 		}
-		out.Models = append(out.Models, m.publish(&s.now, argument))
+		out.Models = append(out.Models, m.publish(&s.now, argument, s.spoken.dialect.MaxOfAll))
 		out.Lost = append(out.Lost, m.lost(&s.now)...)
 		if m.known(Awake, &s.now) {
 			asleep = asleep || m.levels[Awake].last == 0
@@ -257,6 +264,7 @@ func (s *server) write(out *node.Server, maxRunning map[string]float64) {
 	slices.Sort(out.Lost)
 	out.Lost = slices.Compact(out.Lost)
 	out.Sleeping = asleep && !awake
+	out.Merged = len(s.merged)
 }
 
 // keys of the models and ranks that the newest page had, to tell whether another page is of the same server.

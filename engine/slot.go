@@ -146,6 +146,8 @@ type tap struct {
 	present *sum
 	counter bool
 	scale   float64
+	// answer of the HTTP server that it counts, where sum is nil.
+	answer int
 }
 
 // cell is what the server's state knows of one series.

@@ -7,8 +7,17 @@ import (
 	"strings"
 )
 
+// redetect is after how many pages a page is looked at again: it may have got families of a dialect that goes before the
+// one it speaks, as a worker's page gets those of its engine with the first request.
+const redetect = 32
+
 // scan the page with the dialect that it speaks.
 func (s *server) scan(body []byte) error {
+	if s.plan != nil && s.scanner.page%redetect == redetect-1 {
+		if p := detect(body, s.plans); p != nil && p.dialect.Precedence > s.plan.dialect.Precedence {
+			s.speak(p)
+		}
+	}
 	for range 2 {
 		if s.plan == nil {
 			if p := detect(body, s.plans); p != nil {
@@ -63,7 +72,7 @@ func (s *server) speak(p *plan) {
 	if s.spoken == p {
 		return
 	}
-	s.spoken, s.scanner, s.cells = p, newScanner(p.names), nil
+	s.spoken, s.scanner, s.cells, s.kin = p, newScanner(p.names), nil, newKin()
 	s.failed = true // Its series have a history that nobody saw.
 	for _, m := range s.models {
 		m.slots = [measures][]*slot{}

@@ -24,6 +24,7 @@ type worker struct {
 	deadline time.Duration
 	fetch    fetcher
 	counts   *counts
+	plans    *atomic.Pointer[[]*plan] // the engine's
 	logger   *slog.Logger
 
 	facts  atomic.Pointer[facts]
@@ -90,6 +91,7 @@ func (w *worker) visit(ctx context.Context) {
 	at := time.Now()
 	f := w.facts.Load()
 	w.server.container(f.started)
+	w.server.use(*w.plans.Load())
 	if err == nil {
 		w.state.Bytes = len(body)
 		if err = w.server.read(body, at); err != nil {

@@ -110,7 +110,7 @@ func derive(at time.Time, sub *subject, devices map[node.DeviceID]*device, targe
 	if sub.pod.Ended() {
 		return out, false
 	}
-	out.Evidence, out.Engine = detect(sub)
+	out.Evidence, out.Engine = detect(sub, targets.Kinds)
 	isServer := out.Evidence != ""
 	// A group is one server, and its leader speaks for it: a worker that serves no page would be loading for ever.
 	answers := out.Place.Role != node.Worker

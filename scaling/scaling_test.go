@@ -68,10 +68,18 @@ func snapshot(servers ...node.Server) *node.Snapshot {
 	}
 }
 
+// kinds of servers by their containers.
+func kinds() []node.Kind {
+	return []node.Kind{
+		{Name: "triton", Images: []string{"tritonserver"}, Commands: []string{"tritonserver"}},
+		{Name: "vllm", Images: []string{"vllm"}, Commands: []string{"vllm serve", "vllm.entrypoints.openai.api_server"}},
+	}
+}
+
 // one returns the only pod of a snapshot.
 func one(t *testing.T, s *node.Snapshot, rules ...Rule) Pod {
 	t.Helper()
-	pods := Derive(s, Targets{Rules: rules})
+	pods := Derive(s, Targets{Rules: rules, Kinds: kinds()})
 	if len(pods) != 1 {
 		t.Fatalf("got %d pods, want 1: %+v", len(pods), pods)
 	}
@@ -345,7 +353,7 @@ func TestWhichPodsAreThere(t *testing.T) {
 	}
 	s.Servers = append(s.Servers, tokenServer(func(s *node.Server) { s.Pod = node.PodID{Name: "10.0.0.7:8000"} }))
 	var got []string
-	for _, p := range Derive(s, Targets{}) {
+	for _, p := range Derive(s, Targets{Kinds: kinds()}) {
 		got = append(got, p.Pod.Namespace+"/"+p.Pod.Name)
 	}
 	if diff := cmp.Diff([]string{"/10.0.0.7:8000", "a/train", "b/names-only", "chat/llm-0"}, got); diff != "" {
@@ -391,7 +399,7 @@ func TestDeriveIsSorted(t *testing.T) {
 		s.Claims = append(s.Claims, node.Claim{Container: node.ContainerID{Pod: node.PodID{Namespace: namespace, Name: name}}, Device: "GPU-" + node.DeviceID(name)})
 	}
 	var got []string
-	for _, p := range Derive(s, Targets{}) {
+	for _, p := range Derive(s, Targets{Kinds: kinds()}) {
 		got = append(got, p.Pod.Namespace+"/"+p.Pod.Name)
 	}
 	if diff := cmp.Diff([]string{"a/a", "a/c", "b/b", "c/a"}, got); diff != "" {

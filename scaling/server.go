@@ -149,10 +149,11 @@ func (v *view) addRequests(m *node.Model, ended, failures *node.Opt[float64]) {
 	}
 }
 
-// failed says that an outcome is the server's failure: not a success, and not its client's own choice.
+// failed says that an outcome is the server's failure: not a success, not its client's choice or fault, and not one that
+// the server does not tell.
 func failed(outcome string) bool {
 	switch outcome {
-	case "success", "cancelled", "canceled", "aborted", "abort":
+	case "success", "cancelled", "canceled", "aborted", "abort", "invalid", "unknown":
 		return false
 	default:
 		return true

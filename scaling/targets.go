@@ -10,6 +10,8 @@ import (
 // Targets say what counts as full, by namespace and workload. The zero value has none but the defaults.
 type Targets struct {
 	Rules []Rule `yaml:"targets,omitempty"`
+	// Kinds are how containers tell that they are model servers, and which.
+	Kinds []node.Kind `yaml:"-"`
 }
 
 // Rule sets targets for the pods that it fits. The first rule that fits a pod holds for it, whole; annotations of the pod

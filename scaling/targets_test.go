@@ -121,7 +121,7 @@ func TestDetect(t *testing.T) {
 		{node.Pod{Annotations: map[string]string{"gpusignal/scrape": "false"}, Containers: []node.Container{{Image: "vllm"}}}, "", ""},
 		{node.Pod{Containers: []node.Container{{Image: "team/notvllm:vllm", Args: []string{"vllm"}}}}, "", ""},
 	} {
-		evidence, engine := detect(&subject{pod: test.pod})
+		evidence, engine := detect(&subject{pod: test.pod}, kinds())
 		if evidence != test.evidence || engine != test.engine {
 			t.Errorf("%+v: got %q %q, want %q %q", test.pod, evidence, engine, test.evidence, test.engine)
 		}

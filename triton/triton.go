@@ -44,9 +44,9 @@ func Dialect() engine.Dialect {
 			},
 			engine.KVCache: {
 				{Kind: engine.Ratio, Of: []engine.Series{block("used"), block("max")}},
-				{Kind: engine.Gauge, Of: []engine.Series{block("fraction")}, Max: true},
-				{Kind: engine.Gauge, Of: of("vllm:kv_cache_usage_perc"), Max: true},
-				{Kind: engine.Gauge, Of: of("vllm:gpu_cache_usage_perc"), Max: true},
+				{Kind: engine.Gauge, Of: []engine.Series{block("fraction")}, Aggregation: engine.Greatest},
+				{Kind: engine.Gauge, Of: of("vllm:kv_cache_usage_perc"), Aggregation: engine.Greatest},
+				{Kind: engine.Gauge, Of: of("vllm:gpu_cache_usage_perc"), Aggregation: engine.Greatest},
 			},
 			engine.MaxRunning:       {batch("max")},
 			engine.PromptTokens:     {{Kind: engine.Counter, Of: of("vllm:prompt_tokens_total")}},
@@ -75,9 +75,9 @@ func Dialect() engine.Dialect {
 // outcomes of requests, from Triton's own counters alone. Before 24.08 failures have no reason.
 func outcomes() []engine.Outcomes {
 	return []engine.Outcomes{
-		{Name: success, Otherwise: "success"},
+		{Of: engine.Series{Name: success}, Otherwise: "success"},
 		{
-			Name: failure, Label: "reason", Otherwise: "error",
+			Of: engine.Series{Name: failure}, Label: "reason", Otherwise: "error",
 			By: map[string]string{"CANCELED": "cancelled", "REJECTED": "rejected"},
 		},
 	}

@@ -35,8 +35,8 @@ func TestRequestsFromOneFamily(t *testing.T) {
 		t.Fatalf("%d candidates", len(candidates))
 	}
 	for _, o := range candidates[0].Outcomes {
-		if !strings.HasPrefix(o.Name, "nv_inference_request_") {
-			t.Errorf("requests are counted from %q", o.Name)
+		if !strings.HasPrefix(o.Of.Name, "nv_inference_request_") {
+			t.Errorf("requests are counted from %q", o.Of.Name)
 		}
 	}
 }

@@ -14,7 +14,7 @@ func Dialect() engine.Dialect {
 		Marks:      []engine.Mark{{Prefix: "vllm:"}, {Prefix: "ray_vllm_"}, {Prefix: "ray_vllm:"}},
 		Model:      []string{"model_name", "model"},
 		Ranks:      []string{"engine", "ReplicaId"},
-		MaxRunning: "--max-num-seqs",
+		MaxRunning: []string{"--max-num-seqs"},
 		Readings: map[engine.Measure][]engine.Candidate{
 			engine.Running:  levels("num_requests_running"),
 			engine.Waiting:  levels("num_requests_waiting"),
@@ -54,7 +54,7 @@ func levels(name string) []engine.Candidate {
 
 func greatest(name string) []engine.Candidate {
 	return each(name, func(name string) engine.Candidate {
-		return engine.Candidate{Kind: engine.Gauge, Max: true, Of: []engine.Series{{Name: name}}}
+		return engine.Candidate{Kind: engine.Gauge, Aggregation: engine.Greatest, Of: []engine.Series{{Name: name}}}
 	})
 }
 
@@ -80,7 +80,7 @@ func capacity() []engine.Candidate {
 func awake() []engine.Candidate {
 	return each("engine_sleep_state", func(name string) engine.Candidate {
 		return engine.Candidate{
-			Kind: engine.Gauge, Max: true, Of: []engine.Series{{Name: name, Label: "sleep_state", Value: "awake"}},
+			Kind: engine.Gauge, Aggregation: engine.Greatest, Of: []engine.Series{{Name: name, Label: "sleep_state", Value: "awake"}},
 		}
 	})
 }
@@ -91,13 +91,13 @@ func requests() []engine.Candidate {
 	return each("request_success_total", func(name string) engine.Candidate {
 		return engine.Candidate{Kind: engine.Outcome, Outcomes: []engine.Outcomes{
 			{
-				Name:      name,
+				Of:        engine.Series{Name: name},
 				Label:     "finished_reason",
 				By:        map[string]string{"stop": "success", "length": "success", "abort": "cancelled", "error": "error"},
 				Otherwise: "success",
 			},
-			{Name: rejections(name), Otherwise: "rejected"},
-			{Name: "http_requests_total", Label: "status", By: map[string]string{"5xx": engine.Answered5xx}},
+			{Of: engine.Series{Name: rejections(name)}, Otherwise: "rejected"},
+			{Of: engine.Series{Name: "http_requests_total"}, Label: "status", By: map[string]string{"5xx": engine.Answered5xx}},
 		}}
 	})
 }

@@ -37,7 +37,7 @@ func TestNewNamesComeFirst(t *testing.T) {
 func TestRejections(t *testing.T) {
 	var got []string
 	for _, c := range vllm.Dialect().Readings[engine.Requests] {
-		got = append(got, c.Outcomes[0].Name, c.Outcomes[1].Name)
+		got = append(got, c.Outcomes[0].Of.Name, c.Outcomes[1].Of.Name)
 	}
 	want := []string{
 		"vllm:request_success_total", "vllm:admission_rejections_total",

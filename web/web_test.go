@@ -65,7 +65,9 @@ func text(s string) http.Handler {
 
 func handlerOf(s *node.Snapshot, started time.Time) http.Handler {
 	return New(Config{
-		Snapshot: func() *node.Snapshot { return s }, Targets: func() scaling.Targets { return scaling.Targets{} },
+		Snapshot: func() *node.Snapshot { return s }, Targets: func() scaling.Targets {
+			return scaling.Targets{Kinds: []node.Kind{{Name: "vllm", Images: []string{"vllm"}}}}
+		},
 		Started: started, Version: "1.2.3", Links: []Link{{"https://example.org/book", "handbook", "what to do at night"}},
 	}).Handler(text("the metrics"), text("the signals"))
 }

@@ -1,0 +1,47 @@
+package node
+
+import "testing"
+
+func TestKindInImage(t *testing.T) {
+	kind := Kind{Name: "a", Images: []string{"vllm", "nim/"}}
+	for image, want := range map[string]bool{
+		"vllm/vllm-openai:v0.11":                       true,
+		"vllm":                                         true,
+		"rocm/vllm@sha256:0123":                        true,
+		"public.ecr.aws/deep-learning/vllm-gpu:1":      true,
+		"registry.vllm.example:5000/vision/classifier": false,
+		"example.com/chat/not-vllm:1":                  false,
+		"nvcr.io/nim/meta/llama-3.1-8b-instruct:1.8":   true,
+		"nvcr.io/nimble/thing":                         false,
+		"nim":                                          false,
+		"":                                             false,
+	} {
+		if got := kind.InImage(image); got != want {
+			t.Errorf("%q: %v, want %v", image, got, want)
+		}
+	}
+}
+
+func TestKindInCommand(t *testing.T) {
+	kind := Kind{Commands: []string{"vllm serve", "vllm.entrypoints.openai.api_server"}}
+	for _, tt := range []struct {
+		args []string
+		want bool
+	}{
+		{[]string{"vllm", "serve", "m"}, true},
+		{[]string{"/opt/venv/bin/vllm", "serve"}, true},
+		{[]string{"sh", "-c", "exec vllm serve m --port 1"}, true},
+		{[]string{"python3", "-m", "vllm.entrypoints.openai.api_server"}, true},
+		{[]string{"vllm", "bench", "serve"}, false},
+		{[]string{"serve", "vllm"}, false},
+		{[]string{"vllm"}, false},
+		{nil, false},
+	} {
+		if got := kind.InCommand(tt.args); got != tt.want {
+			t.Errorf("%q: %v, want %v", tt.args, got, tt.want)
+		}
+	}
+	if none := (Kind{Commands: []string{" "}}); none.InCommand([]string{"a"}) {
+		t.Error("a command without words fits")
+	}
+}
