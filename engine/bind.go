@@ -135,13 +135,18 @@ func (s *server) bounded(name string) string {
 	return name
 }
 
-// rank returns the newest page that had the series' rank.
+// rank returns the newest page that had the series' rank, nil where the series speaks of all ranks.
 func (m *model) rank(text *series, labels []string) *uint32 {
 	var key strings.Builder
+	ranked := false
 	for _, l := range labels {
 		v, _ := text.label(l)
+		ranked = ranked || v != ""
 		key.WriteString(v)
 		key.WriteByte(0)
+	}
+	if !ranked {
+		return nil
 	}
 	r, ok := m.ranks[key.String()]
 	if !ok {

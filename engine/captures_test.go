@@ -31,7 +31,9 @@ func capture(t *testing.T, file string) string {
 	return string(page)
 }
 
-func dialects() []engine.Dialect { return []engine.Dialect{vllm.Dialect(), triton.Dialect()} }
+func dialects() []engine.Dialect {
+	return append([]engine.Dialect{vllm.Dialect(), triton.Dialect()}, engine.Dialects()...)
+}
 
 // serve the pages one after the other over HTTP, read them with an engine, and return what it says after each.
 func serve(t *testing.T, pages ...string) []node.Server {

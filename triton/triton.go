@@ -20,16 +20,25 @@ const (
 	milliseconds = 1e-3
 )
 
-// Dialect returns Triton's dialect. Per model all versions are summed, and the label gpu_uuid, which comes and goes, is
-// summed away. What the vLLM backend adds to the page carries the labels model and version.
+// Dialect returns Triton's dialect. Per model all versions are summed, and the label gpu_uuid, which comes and goes
+// (server issue 7479), is summed away. What the vLLM backend adds to the page carries the labels model and version.
 func Dialect() engine.Dialect {
 	return engine.Dialect{
 		Name:       "triton",
 		Port:       8002,
 		Images:     []string{"tritonserver"},
+		Commands:   []string{"tritonserver"},
 		Marks:      []engine.Mark{{Prefix: "nv_"}, {Prefix: "vllm:", Label: "model"}},
 		Precedence: 1,
 		Model:      []string{"model", "model_name"},
+		Noise:      []string{"gpu_uuid"},
+		Blind: []string{
+			"running requests of plain models but as an estimate, by Little's law",
+			"requests that wait in an ensemble: they are counted by the models it is made of",
+			"waiting requests before 23.09, and how a request failed before 24.08",
+			"durations with counter_latencies=false, unless summary_latencies is on",
+			"running, waiting and the key-value cache of its vLLM backend",
+		},
 		Readings: map[engine.Measure][]engine.Candidate{
 			engine.Running: {
 				batch("scheduled"), batch("active"), level("vllm:num_requests_running"),

@@ -11,10 +11,17 @@ func Dialect() engine.Dialect {
 		Name:       "vllm",
 		Port:       8000,
 		Images:     []string{"vllm"},
+		Commands:   []string{"vllm serve", "vllm.entrypoints.openai.api_server", "vllm.entrypoints.grpc_server"},
 		Marks:      []engine.Mark{{Prefix: "vllm:"}, {Prefix: "ray_vllm_"}, {Prefix: "ray_vllm:"}},
 		Model:      []string{"model_name", "model"},
 		Ranks:      []string{"engine", "ReplicaId"},
 		MaxRunning: []string{"--max-num-seqs"},
+		Blind: []string{
+			"anything with --disable-log-stats",
+			"the queue time before 0.6.4, or before the request that waited has ended",
+			"failed requests that neither finished_reason nor an answer of 5xx tells",
+			"what clients aborted: it is in no latency",
+		},
 		Readings: map[engine.Measure][]engine.Candidate{
 			engine.Running:  levels("num_requests_running"),
 			engine.Waiting:  levels("num_requests_waiting"),
