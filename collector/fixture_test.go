@@ -212,7 +212,7 @@ func tokenServer(pod node.PodID) node.Server {
 
 func plainServer(pod node.PodID) node.Server {
 	s := tokenServer(pod)
-	s.Engine, s.URL = "triton", "http://10.0.0.8:8002/metrics"
+	s.Engine, s.URL, s.Merged = "triton", "http://10.0.0.8:8002/metrics", 7
 	s.Models = []node.Model{
 		{
 			Name: "resnet50", Ranks: 1, Running: gaugeAt(2), Waiting: gaugeAt(1), Queue: latencyAt(5, 1000), ComputeInput: latencyAt(2, 1000),

@@ -28,6 +28,7 @@ type endpointRow struct {
 	age, took              node.Opt[float64]
 	up                     bool
 	pages, failures        uint64
+	merged                 int
 }
 
 // faultRow is how often a source failed for one reason.
@@ -107,6 +108,8 @@ func newSelfPart(b build) *selfPart {
 				func(r *endpointRow) (float64, bool) { return float64(r.pages), true }),
 			counterOf(pageLabels, "exporter_endpoint_failures_total", "Readings of the pod's metrics page that failed.",
 				func(r *endpointRow) (float64, bool) { return float64(r.failures), true }),
+			gaugeOf(pageLabels, "exporter_endpoint_merged_models", "Models of the pod's server that were too many to tell apart and are summed in the model _other, at least; absent where there are none.",
+				func(r *endpointRow) (float64, bool) { return float64(r.merged), r.merged > 0 }),
 		},
 	}
 }
@@ -247,7 +250,7 @@ func (e *selfPart) collectPages(p *page, s *node.Snapshot) {
 		row := endpointRow{
 			namespace: server.Pod.Namespace, pod: server.Pod.Name,
 			engine: strings.ToValidUTF8(cmp.Or(server.Engine, server.Announced), "\uFFFD"),
-			up:     server.Fault == "", pages: server.Pages, failures: server.Failures,
+			up:     server.Fault == "", pages: server.Pages, failures: server.Failures, merged: server.Merged,
 		}
 		row.age.Value, row.age.Known = age(s.At, server.At)
 		row.took = node.Opt[float64]{Value: server.Took.Seconds(), Known: server.Pages+server.Failures > 0}
@@ -260,7 +263,7 @@ func (e *selfPart) collectPages(p *page, s *node.Snapshot) {
 			last := &kept[n-1]
 			last.age, last.took = greater(last.age, row.age), greater(last.took, row.took)
 			last.up = last.up && row.up
-			last.pages, last.failures = last.pages+row.pages, last.failures+row.failures
+			last.pages, last.failures, last.merged = last.pages+row.pages, last.failures+row.failures, last.merged+row.merged
 			continue
 		}
 		row.labels = p.labels.of(e.pageLabels, values{row.namespace, row.pod, row.engine})

@@ -129,7 +129,9 @@ func (s *server) bounded(name string) string {
 		name = strings.ToValidUTF8(name[:maxName], "")
 	}
 	if _, ok := s.models[name]; !ok && len(s.models) >= maxModels {
-		s.merged[maphash.String(s.seed, name)] = struct{}{}
+		if len(s.merged) < maxSeries {
+			s.merged[maphash.String(s.seed, name)] = struct{}{}
+		}
 		return otherModels
 	}
 	return name

@@ -49,7 +49,8 @@ type Server struct {
 	// Lost names the levels ("waiting" …) that pages told since the container started and have not told for a minute. They
 	// are not Known any more: what is worked out from all levels must not be worked out from the rest.
 	Lost []string
-	// Merged is how many models were too many to tell apart: they are summed in one, named "_other".
+	// Merged is how many models were too many to tell apart since the exporter first read the page, at least: they are summed
+	// in one, named "_other".
 	Merged int
 	// Models, by name. Data-parallel ranks, versions and other series of one model are summed.
 	Models []Model

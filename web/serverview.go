@@ -32,6 +32,7 @@ type serverView struct {
 	Window        float64     `json:"window_seconds"`
 	Sleeping      bool        `json:"sleeping"`
 	Lost          []string    `json:"lost"`
+	Merged        int         `json:"merged_models"`
 	Models        []modelView `json:"models"`
 }
 
@@ -79,7 +80,7 @@ func viewServer(s node.Server) serverView {
 		Fault: s.Fault, Detail: s.Detail, Took: s.Took.Seconds(), Slowdown: s.Slowed, Bytes: s.Bytes, Pages: s.Pages, Failures: s.Failures,
 		FirstPage: instant(s.FirstPage), WaitingSince: instant(s.WaitingSince), InHandSince: instant(s.InHandSince),
 		EndedAt: instant(s.EndedAt), ProgressSince: instant(s.ProgressSince), BusyAt: instant(s.BusyAt),
-		Window: s.Span.Seconds(), Sleeping: s.Sleeping, Lost: append([]string{}, s.Lost...), Models: each(s.Models, viewModel),
+		Window: s.Span.Seconds(), Sleeping: s.Sleeping, Lost: append([]string{}, s.Lost...), Merged: s.Merged, Models: each(s.Models, viewModel),
 	}
 }
 
