@@ -71,8 +71,9 @@ fmt: $(LINT) ## Format the code.
 	$(LINT) fmt
 
 .PHONY: golden
-golden: deps ## Write the golden files and docs/metrics.md anew.
+golden: deps ## Write the golden files, docs/metrics.md and docs/engines.md anew.
 	go test ./collector/ ./web/ -update
+	go test -ldflags=-extldflags=-Wl,-z,lazy -run TestEnginesDocumentation . -update
 
 .PHONY: bench
 bench: deps ## Run the benchmarks.

@@ -93,7 +93,7 @@ func TestAccess(t *testing.T) {
 		"access: [{namespace: a, server_name: b}]":                           "give token_file, ca_file or both",
 		"access: [{namespace: a, token_file: t}]":                            `path "t" must begin with /`,
 		"access: [{namespace: a, token: secret}]":                            "field token not found",
-		"tokens: []": "known at the top: targets, endpoints, access",
+		"tokens: []": "known here: targets, endpoints, access, dialects",
 	} {
 		if _, err := parseConfig([]byte(content)); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: error %v, want one that holds %q", content, err, says)

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -79,7 +80,7 @@ func TestDialectThatCannotBeUsed(t *testing.T) {
 		{"unknown key", "port: 9000", "prot: 9000", `line 3: unknown key "prot" (known here: name, port, path,`},
 		{"unknown key of a candidate", "scale: 0.01", "factor: 0.01", `unknown key "factor" (known here: kind, of, scale, aggregation, outcomes)`},
 		{"unknown key of a mark", "label: model,", "labels: model,", `unknown key "labels" (known here: prefix, label, with)`},
-		{"unknown key at the top", "dialects:", "dialect:", `unknown key "dialect" (known here: targets, endpoints, dialects)`},
+		{"unknown key at the top", "dialects:", "dialect:", `unknown key "dialect" (known here: targets, endpoints, access, dialects)`},
 		{"unknown signal", "kv_cache:", "kvcache:", `unknown signal "kvcache" (known: running, waiting,`},
 		{"unknown kind", "kind: ratio", "kind: quota", `unknown kind "quota" (known: gauge, counter,`},
 		{"unknown aggregation", "aggregation: max", "aggregation: mean", `unknown aggregation "mean" (known: sum, max)`},
@@ -145,5 +146,26 @@ func TestBadDialectLeavesTheLastGoodOne(t *testing.T) {
 func TestBuiltInDialects(t *testing.T) {
 	if err := checkDialects(builtin()); err != nil {
 		t.Error(err)
+	}
+}
+
+// The example of the documentation is one that can be used.
+func TestDocumentedDialect(t *testing.T) {
+	doc, err := os.ReadFile(filepath.Join("docs", "configuration.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, _ := strings.Cut(string(doc), "```yaml\ndialects:")
+	example, _, found := strings.Cut(example, "```")
+	got, err := parseConfig([]byte("dialects:" + example))
+	if err != nil || !found || len(got.dialects) != 1 || len(got.dialects[0].Readings) != 6 {
+		t.Errorf("the example of docs/configuration.md: %v, %+v", err, got.dialects)
+	}
+	keys := make(map[string]string)
+	keysOf(reflect.TypeFor[engine.Dialect](), keys)
+	for key := range strings.SplitSeq(keys["engine.Dialect"], ", ") {
+		if !strings.Contains(string(doc), "`"+key+"`") && !strings.Contains(example, key+":") {
+			t.Errorf("docs/configuration.md does not speak of the key %s of a dialect", key)
+		}
 	}
 }

@@ -68,7 +68,7 @@ func TestBadInput(t *testing.T) {
 			"configuration with another typo",
 			[]string{"--config.file=" + file("top.yaml", "target: []\n")},
 			nil,
-			[]string{"top.yaml", "line 1", "known here: targets, endpoints, dialects"},
+			[]string{"top.yaml", "line 1", "known here: targets, endpoints, access, dialects"},
 		},
 		{
 			"endpoint of the configuration",

@@ -1,6 +1,6 @@
 package engine
 
-import "strconv"
+import "strings"
 
 // Dialect says, as data, how one kind of model server spells what gpusignal reads. There is no check of versions: of each
 // reading's candidates the first that a page has is taken, so that a server may rename its families.
@@ -149,7 +149,8 @@ func (s Series) String() string {
 	if s.Label == "" {
 		return s.Name
 	}
-	return s.Name + "{" + s.Label + "=" + strconv.Quote(s.Value) + "}"
+	escaped := strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(s.Value)
+	return s.Name + "{" + s.Label + "=\"" + escaped + "\"}"
 }
 
 // Outcomes says how the series of a counter of requests tell their outcome.

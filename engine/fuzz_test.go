@@ -161,3 +161,23 @@ func FuzzRead(f *testing.F) {
 		checkReads(t, [][]byte{one, two, three})
 	})
 }
+
+// FuzzSelector: what reads as a selector is written as one that reads the same, and can be used.
+func FuzzSelector(f *testing.F) {
+	f.Add("a")
+	f.Add(`vllm:num_requests_waiting_by_reason{reason="capacity"}`)
+	f.Add(`a{b="\"}\\\n"}`)
+	f.Add("a{b='c'}")
+	f.Fuzz(func(t *testing.T, text string) {
+		var s, again Series
+		if err := s.UnmarshalText([]byte(text)); err != nil {
+			return
+		}
+		if err := s.validate(); err != nil {
+			t.Fatalf("%q reads as %+v, which cannot be used: %v", text, s, err)
+		}
+		if err := again.UnmarshalText([]byte(s.String())); err != nil || again != s {
+			t.Fatalf("%q reads as %+v, written %s it reads as %+v, %v", text, s, s, again, err)
+		}
+	})
+}

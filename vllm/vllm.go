@@ -16,101 +16,58 @@ func Dialect() engine.Dialect {
 		Model:      []string{"model_name", "model"},
 		Ranks:      []string{"engine", "ReplicaId"},
 		MaxRunning: []string{"--max-num-seqs"},
+		Readings: map[engine.Measure][]engine.Candidate{
+			engine.Running: each("num_requests_running", "", level),
+			engine.Waiting: each("num_requests_waiting", "", level),
+			// The part of the queue that a further replica would shorten; the rest is deferred for other reasons.
+			engine.Capacity: each(`num_requests_waiting_by_reason{reason="capacity"}`, "2026 and later", level),
+			// A fraction from 0 to 1, though it is named percent.
+			engine.KVCache: append(each("kv_cache_usage_perc", "0.9.2 and later", engine.GreatestOf),
+				each("gpu_cache_usage_perc", "until 0.11", engine.GreatestOf)...),
+			engine.Awake:            each(`engine_sleep_state{sleep_state="awake"}`, "0.11 and later", engine.GreatestOf),
+			engine.PromptTokens:     each("prompt_tokens_total", "", count),
+			engine.GenerationTokens: each("generation_tokens_total", "", count),
+			engine.Queue:            each("request_queue_time_seconds", "0.6.4 and later", engine.HistogramOf),
+			engine.FirstToken:       each("time_to_first_token_seconds", "", engine.HistogramOf),
+			engine.InterToken: append(each("inter_token_latency_seconds", "0.11 and later", engine.HistogramOf),
+				each("time_per_output_token_seconds", "until 0.12", engine.HistogramOf)...),
+			engine.Requests: each("", "", requests),
+		},
 		Blind: []string{
 			"anything with --disable-log-stats",
 			"the queue time before 0.6.4, or before the request that waited has ended",
 			"failed requests that neither finished_reason nor an answer of 5xx tells",
 			"what clients aborted: it is in no latency",
 		},
-		Readings: map[engine.Measure][]engine.Candidate{
-			engine.Running:  levels("num_requests_running"),
-			engine.Waiting:  levels("num_requests_waiting"),
-			engine.Capacity: capacity(),
-			// A fraction from 0 to 1, though it is named percent. Renamed in 0.9.2.
-			engine.KVCache:          append(greatest("kv_cache_usage_perc"), greatest("gpu_cache_usage_perc")...),
-			engine.Awake:            awake(),
-			engine.PromptTokens:     counters("prompt_tokens_total"),
-			engine.GenerationTokens: counters("generation_tokens_total"),
-			engine.Queue:            histograms("request_queue_time_seconds"),
-			engine.FirstToken:       histograms("time_to_first_token_seconds"),
-			// Renamed in 0.11.
-			engine.InterToken: append(histograms("inter_token_latency_seconds"), histograms("time_per_output_token_seconds")...),
-			engine.Requests:   requests(),
-		},
 	}
 }
 
-// spelled returns the ways a family is named: by vLLM, by Ray's wrapper, and by an older one.
-func spelled(name string) []string {
-	return []string{"vllm:" + name, "ray_vllm_" + name, "ray_vllm:" + name}
-}
-
-func each(name string, candidate func(name string) engine.Candidate) []engine.Candidate {
+// each makes a candidate of every way a family is named: by vLLM, by Ray's wrapper, and by an older one.
+func each(name, versions string, candidate func(series string) engine.Candidate) []engine.Candidate {
 	var candidates []engine.Candidate
-	for _, s := range spelled(name) {
-		candidates = append(candidates, candidate(s))
+	for _, prefix := range []string{"vllm:", "ray_vllm_", "ray_vllm:"} {
+		candidates = append(candidates, candidate(prefix+name).By(versions))
 	}
 	return candidates
 }
 
-func levels(name string) []engine.Candidate {
-	return each(name, func(name string) engine.Candidate {
-		return engine.Candidate{Kind: engine.Gauge, Of: []engine.Series{{Name: name}}}
-	})
-}
+func level(series string) engine.Candidate { return engine.GaugeOf(series) }
 
-func greatest(name string) []engine.Candidate {
-	return each(name, func(name string) engine.Candidate {
-		return engine.Candidate{Kind: engine.Gauge, Aggregation: engine.Greatest, Of: []engine.Series{{Name: name}}}
-	})
-}
-
-func counters(name string) []engine.Candidate {
-	return each(name, func(name string) engine.Candidate {
-		return engine.Candidate{Kind: engine.Counter, Of: []engine.Series{{Name: name}}}
-	})
-}
-
-func histograms(name string) []engine.Candidate {
-	return each(name, func(name string) engine.Candidate {
-		return engine.Candidate{Kind: engine.Histogram, Of: []engine.Series{{Name: name}}}
-	})
-}
-
-// capacity is the part of the queue that a further replica would shorten; the rest is deferred for other reasons.
-func capacity() []engine.Candidate {
-	return each("num_requests_waiting_by_reason", func(name string) engine.Candidate {
-		return engine.Candidate{Kind: engine.Gauge, Of: []engine.Series{{Name: name, Label: "reason", Value: "capacity"}}}
-	})
-}
-
-func awake() []engine.Candidate {
-	return each("engine_sleep_state", func(name string) engine.Candidate {
-		return engine.Candidate{
-			Kind: engine.Gauge, Aggregation: engine.Greatest, Of: []engine.Series{{Name: name, Label: "sleep_state", Value: "awake"}},
-		}
-	})
-}
+func count(series string) engine.Candidate { return engine.CounterOf(series) }
 
 // requests by outcome. request_success_total counts every finished request, whatever its name says. vLLM counts no other
 // failures: those the HTTP server tells of are added as far as they are not among the former.
-func requests() []engine.Candidate {
-	return each("request_success_total", func(name string) engine.Candidate {
-		return engine.Candidate{Kind: engine.Outcome, Outcomes: []engine.Outcomes{
-			{
-				Of:        engine.Series{Name: name},
-				Label:     "finished_reason",
-				By:        map[string]string{"stop": "success", "length": "success", "abort": "cancelled", "error": "error"},
-				Otherwise: "success",
+func requests(prefix string) engine.Candidate {
+	return engine.OutcomeOf(
+		engine.Outcomes{
+			Of: engine.Select(prefix + "request_success_total"), Label: "finished_reason", Otherwise: engine.Success,
+			By: map[string]string{
+				"stop": engine.Success, "length": engine.Success, "abort": engine.Cancelled, "error": engine.Failed,
 			},
-			{Of: engine.Series{Name: rejections(name)}, Otherwise: "rejected"},
-			{Of: engine.Series{Name: "http_requests_total"}, Label: "status", By: map[string]string{"5xx": engine.Answered5xx}},
-		}}
-	})
-}
-
-// rejections names the counter of requests refused for a full queue, spelled as the family of finished ones is.
-func rejections(success string) string {
-	const suffix = "request_success_total"
-	return success[:len(success)-len(suffix)] + "admission_rejections_total"
+		},
+		engine.Outcomes{Of: engine.Select(prefix + "admission_rejections_total"), Otherwise: engine.Rejected},
+		engine.Outcomes{
+			Of: engine.Select("http_requests_total"), Label: "status", By: map[string]string{"5xx": engine.Answered5xx},
+		},
+	)
 }
