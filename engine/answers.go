@@ -9,8 +9,9 @@ const (
 // answers are counts of what the HTTP server answered, which carry no model.
 type answers struct {
 	counts [3]float64
-	// told says which of them the pages tell at all.
+	// told says which of them the pages tell at all, and page which page was the last to tell any.
 	told [3]bool
+	page uint32
 }
 
 // answerOf returns which answer an outcome is, 0 for none.

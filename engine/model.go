@@ -15,13 +15,11 @@ const grace = time.Minute
 type level struct {
 	window *window.Gauge
 	last   float64
-	// at is the newest page that told it.
-	at time.Time
 }
 
 // set the level to v for the time since the page before.
 func (l *level) set(v float64, p *page) {
-	l.last, l.at = v, p.at
+	l.last = v
 	if l.window == nil {
 		l.window = window.NewGauge(p.span)
 	}
@@ -82,8 +80,10 @@ type model struct {
 	rankCount int
 	slots     [measures][]*slot
 
-	// told says what the pages have told since the container started.
+	// told says what the pages have told since the container started, and toldAt when they last did. A model that is gone
+	// from the page tells that nothing of it is in hand and that it counts no further.
 	told      [measures]bool
+	toldAt    [measures]time.Time
 	estimated bool
 	levels    [Awake + 1]level
 	tokens    [2]tally
@@ -91,18 +91,20 @@ type model struct {
 	// raw counts of requests by outcome as the pages have them, and what is published.
 	raw      map[string]float64
 	requests map[string]*tally
+	// outcomeAt is when the pages last told an outcome.
+	outcomeAt map[string]time.Time
 }
 
 func newModel(name string) *model {
 	return &model{
 		name: name, ranks: make(map[string]*uint32), rankCount: 1,
-		raw: make(map[string]float64), requests: make(map[string]*tally),
+		raw: make(map[string]float64), requests: make(map[string]*tally), outcomeAt: make(map[string]time.Time),
 	}
 }
 
 // restart forgets what belongs to a container: what it has told, and the windows. Totals go on.
 func (m *model) restart() {
-	m.told, m.estimated, m.levels = [measures]bool{}, false, [Awake + 1]level{}
+	m.told, m.toldAt, m.estimated, m.levels = [measures]bool{}, [measures]time.Time{}, false, [Awake + 1]level{}
 	for i := range m.tokens {
 		m.tokens[i].window = nil
 	}
@@ -116,6 +118,7 @@ func (m *model) restart() {
 	for _, t := range m.requests {
 		t.window = nil
 	}
+	clear(m.outcomeAt)
 }
 
 // slot of a rule, made when it is the first of its candidate.
@@ -165,25 +168,16 @@ func (m *model) turn(p *page) (ended, moved bool) {
 	for measure := Running; measure <= Awake; measure++ {
 		m.turnLevel(measure, here, p)
 	}
-	for i := range m.tokens {
-		s := m.pick(PromptTokens+Measure(i), p)
-		if s == nil && !m.told[PromptTokens+Measure(i)] {
-			continue
-		}
-		var increase float64
-		if s != nil {
-			increase = s.value(p.number)
-		}
-		m.told[PromptTokens+Measure(i)] = true
-		m.tokens[i].add(increase, p)
-		moved = moved || increase > 0
+	for measure := PromptTokens; measure <= GenerationTokens; measure++ {
+		n := m.turnTokens(measure, here, p)
+		moved = moved || n > 0
 	}
 	for measure := Queue; measure <= InterToken; measure++ {
-		n := m.turnLatency(measure, p)
+		n := m.turnLatency(measure, here, p)
 		moved = moved || n > 0
 		ended = ended || measure == Queue && n > 0
 	}
-	requests := m.turnRequests(p)
+	requests := m.turnRequests(here, p)
 	return ended || requests, moved || ended || requests
 }
 
@@ -193,6 +187,7 @@ func (m *model) turnLevel(measure Measure, here bool, p *page) {
 	if s == nil {
 		// Of a model that is gone from the page nothing runs or waits. A level that alone is gone is held, see known.
 		if m.told[measure] && !here {
+			m.tells(measure, p)
 			l.set(0, p)
 		}
 		return
@@ -213,16 +208,35 @@ func (m *model) turnLevel(measure Measure, here bool, p *page) {
 	if measure == Running {
 		m.estimated = s.kind == Little
 	}
-	m.told[measure] = true
+	m.tells(measure, p)
 	l.set(v, p)
 }
 
-// turnLatency returns how many observations the page added.
-func (m *model) turnLatency(measure Measure, p *page) float64 {
+// tells takes note that the page tells the measure.
+func (m *model) tells(measure Measure, p *page) { m.told[measure], m.toldAt[measure] = true, p.at }
+
+// turnTokens returns how many tokens the page added. A count that alone is gone from the page is held, see known.
+func (m *model) turnTokens(measure Measure, here bool, p *page) float64 {
+	s := m.pick(measure, p)
+	if s == nil && (here || !m.told[measure]) {
+		return 0
+	}
+	var increase float64
+	if s != nil {
+		increase = s.value(p.number)
+	}
+	m.tells(measure, p)
+	m.tokens[measure-PromptTokens].add(increase, p)
+	return increase
+}
+
+// turnLatency returns how many observations the page added. A latency that alone is gone from the page is held, see known.
+func (m *model) turnLatency(measure Measure, here bool, p *page) float64 {
 	l := &m.latencies[measure-Queue]
 	s := m.pick(measure, p)
 	if s == nil {
-		if m.told[measure] {
+		if m.told[measure] && !here {
+			m.tells(measure, p)
 			l.sum.add(0, p)
 			l.count.add(0, p)
 			for _, b := range l.buckets {
@@ -231,7 +245,7 @@ func (m *model) turnLatency(measure Measure, p *page) float64 {
 		}
 		return 0
 	}
-	m.told[measure] = true
+	m.tells(measure, p)
 	seconds, count := s.parts[0].value, s.parts[1].value
 	l.sum.add(seconds, p)
 	l.count.add(count, p)
@@ -259,28 +273,43 @@ func (l *latency) turnBuckets(s *slot, p *page) {
 	}
 }
 
-// turnRequests says whether a request ended.
-func (m *model) turnRequests(p *page) bool {
+// turnRequests says whether a request ended. An outcome that alone is gone from the page is held, see settle.
+func (m *model) turnRequests(here bool, p *page) bool {
+	if p.restarted || p.fell || !here {
+		clear(m.outcomeAt) // Another process tells of an outcome when it first has it.
+	}
 	s := m.pick(Requests, p)
 	if s == nil {
+		if m.told[Requests] && !here {
+			m.tells(Requests, p)
+		}
 		return false
 	}
-	m.told[Requests] = true
 	var ended float64
 	for name, o := range s.outcomes {
 		increase, ok := o.on(p.number)
 		if !ok {
-			increase = 0
+			continue
 		}
+		m.outcomeAt[name] = p.at
 		m.raw[name] += increase
 		ended += increase
+	}
+	m.tells(Requests, p)
+	for _, at := range m.outcomeAt { // What is worked out from all outcomes is as old as the oldest.
+		if at.Before(m.toldAt[Requests]) {
+			m.toldAt[Requests] = at
+		}
 	}
 	return ended > 0
 }
 
 // settle the published counts of requests. What the HTTP server answered, nil for a model that it does not speak of, tells
-// of requests that the engine itself may not count.
+// of requests that the engine itself may not count. A count of which the page says nothing is held.
 func (m *model) settle(p *page, a *answers) {
+	if a != nil && len(m.slots[Requests]) == 0 {
+		m.tells(Requests, p) // Nothing but the HTTP server tells of its requests.
+	}
 	if a != nil && a.told[answered5xx] {
 		m.raw[Failed] += 0
 	}
@@ -293,14 +322,16 @@ func (m *model) settle(p *page, a *answers) {
 			t = &tally{}
 			m.requests[name] = t
 		}
+		told := m.page != p.number || m.outcomeAt[name].Equal(p.at)
 		switch {
 		case a == nil:
-		case name == Failed:
-			raw = max(raw, a.counts[answered5xx]-m.raw[Rejected])
-		case name == Rejected:
-			raw = max(raw, a.counts[answered503])
+		case name == Failed && a.told[answered5xx]:
+			raw, told = max(raw, a.counts[answered5xx]-m.raw[Rejected]), true
+		case name == Rejected && a.told[answered503]:
+			raw, told = max(raw, a.counts[answered503]), true
 		}
-		t.add(max(0, raw-t.total), p)
+		if told {
+			t.add(max(0, raw-t.total), p)
+		}
 	}
-	m.told[Requests] = m.told[Requests] || a != nil
 }

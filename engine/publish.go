@@ -2,9 +2,9 @@ package engine
 
 import "gpusignal/node"
 
-// known says whether a level may be published at the page p: the pages have told it, and not too long ago.
+// known says whether a measure may be published at the page p: the pages have told it, and not too long ago.
 func (m *model) known(measure Measure, p *page) bool {
-	return m.told[measure] && p.at.Sub(m.levels[measure].at) <= grace
+	return m.told[measure] && p.at.Sub(m.toldAt[measure]) <= grace
 }
 
 func (m *model) opt(measure Measure, p *page) node.Opt[node.Gauge] {
@@ -14,8 +14,8 @@ func (m *model) opt(measure Measure, p *page) node.Opt[node.Gauge] {
 	return node.Some(m.levels[measure].gauge())
 }
 
-func (m *model) latency(measure Measure) node.Opt[node.Latency] {
-	if !m.told[measure] {
+func (m *model) latency(measure Measure, p *page) node.Opt[node.Latency] {
+	if !m.known(measure, p) {
 		return node.Opt[node.Latency]{}
 	}
 	l := &m.latencies[measure-Queue]
@@ -34,8 +34,8 @@ func (m *model) publish(p *page, argument node.Opt[float64], ofAll bool) node.Mo
 		Name: m.name, Ranks: m.rankCount,
 		Running: m.opt(Running, p), Waiting: m.opt(Waiting, p), Capacity: m.opt(Capacity, p), KVCache: m.opt(KVCache, p),
 		RunningEstimated: m.estimated && m.known(Running, p),
-		Queue:            m.latency(Queue), ComputeInput: m.latency(ComputeInput),
-		FirstToken: m.latency(FirstToken), InterToken: m.latency(InterToken),
+		Queue:            m.latency(Queue, p), ComputeInput: m.latency(ComputeInput, p),
+		FirstToken: m.latency(FirstToken, p), InterToken: m.latency(InterToken, p),
 	}
 	switch {
 	case m.known(MaxRunning, p):
@@ -45,13 +45,13 @@ func (m *model) publish(p *page, argument node.Opt[float64], ofAll bool) node.Mo
 	case argument.Known && m.told[Running]:
 		out.MaxRunning = node.Some(argument.Value * float64(m.rankCount))
 	}
-	if m.told[PromptTokens] {
+	if m.known(PromptTokens, p) {
 		out.PromptTokens = node.Some(m.tokens[0].counter())
 	}
-	if m.told[GenerationTokens] {
+	if m.known(GenerationTokens, p) {
 		out.GenerationTokens = node.Some(m.tokens[1].counter())
 	}
-	if m.told[Requests] {
+	if m.known(Requests, p) {
 		out.Requests = make(map[string]node.Counter, len(m.requests))
 		for name, t := range m.requests {
 			out.Requests[name] = t.counter()
@@ -60,11 +60,11 @@ func (m *model) publish(p *page, argument node.Opt[float64], ofAll bool) node.Mo
 	return out
 }
 
-// lost names the levels that pages have told since the container started and have not for longer than the grace.
+// lost names what pages have told since the container started and have not for longer than the grace.
 func (m *model) lost(p *page) []string {
 	var names []string
-	for measure := Running; measure <= KVCache; measure++ {
-		if m.told[measure] && !m.known(measure, p) {
+	for measure := range measures {
+		if measure != Awake && m.told[measure] && !m.known(measure, p) {
 			names = append(names, measure.String())
 		}
 	}

@@ -23,6 +23,8 @@ type page struct {
 	follows bool
 	// restarted says that the server's process began after the page before: all its counters began at 0 since then.
 	restarted bool
+	// fell says that a counter of the page began anew, so that the process may have.
+	fell bool
 }
 
 // facts are what the pod says of an endpoint.
@@ -157,6 +159,7 @@ func (s *server) collect() bool {
 		for _, t := range c.taps {
 			if t.sum == nil { // An answer of the HTTP server, of no model.
 				s.answers.counts[t.answer] += increase
+				s.answers.page = s.now.number
 				continue
 			}
 			t.sum.add(s.now.number, increase*t.scale)
@@ -208,7 +211,7 @@ func (s *server) turn() {
 // answering is the model that the HTTP server's answers belong to, which carry no model: the only one there is, else one
 // without a name.
 func (s *server) answering() *model {
-	if !s.answers.told[answered5xx] && !s.answers.told[answered503] || len(s.names) == 0 {
+	if s.answers.page != s.now.number || len(s.names) == 0 {
 		return nil
 	}
 	m := s.models[s.names[0]]

@@ -168,6 +168,7 @@ type cell struct {
 func (c *cell) increase(v float64, p *page) float64 {
 	last, known := c.last, c.known
 	c.last, c.known = v, true
+	p.fell = p.fell || known && v < last
 	switch {
 	case p.restarted, known && v < last, !known && p.follows:
 		return v

@@ -74,8 +74,10 @@ func (s *server) speak(p *plan) {
 	}
 	s.spoken, s.scanner, s.cells, s.kin = p, newScanner(p.names), nil, newKin()
 	s.failed = true // Its series have a history that nobody saw.
+	s.answers.page = 0 // Pages are counted anew.
 	for _, m := range s.models {
-		m.slots = [measures][]*slot{}
+		m.slots, m.page = [measures][]*slot{}, 0
+		clear(m.ranks)
 	}
 }
 

@@ -46,8 +46,8 @@ type Server struct {
 	Span time.Duration
 	// Sleeping says that the engine's weights are off the GPU by command.
 	Sleeping bool
-	// Lost names the levels ("waiting" …) that pages told since the container started and have not told for a minute. They
-	// are not Known any more: what is worked out from all levels must not be worked out from the rest.
+	// Lost names the readings ("waiting" …) that pages told since the container started and have not told for a minute. They
+	// are not Known any more: what is worked out from all of them must not be worked out from the rest.
 	Lost []string
 	// Merged is how many models were too many to tell apart since the exporter first read the page, at least: they are summed
 	// in one, named "_other".

@@ -19,9 +19,9 @@ const (
 func saturate(out *Pod, isServer bool, v *view, gpu gpuView, target Target) {
 	s := saturation{out: out}
 	readable := !isServer || v.windowed
-	if len(v.lost) > 0 {
+	if lost := v.missed(target); len(lost) > 0 {
 		s.unknown = true
-		s.problem("saturation is not published: pages of the pod told %s and tell it no more", strings.Join(v.lost, ", "))
+		s.problem("saturation is not published: pages of the pod told %s and tell it no more", strings.Join(lost, ", "))
 	}
 	if isServer && v.windowed {
 		s.byDefault(v, target)
@@ -32,6 +32,28 @@ func saturate(out *Pod, isServer bool, v *view, gpu gpuView, target Target) {
 	if readable && !s.unknown && len(out.Components) > 0 {
 		out.add(Saturation, min(Cap, s.greatest))
 	}
+}
+
+// missed returns what of the lost readings a component is worked out from.
+func (v *view) missed(target Target) []string {
+	var names []string
+	for _, name := range v.lost {
+		needed := true
+		switch name {
+		case "prompt_tokens", "compute_input_time":
+			needed = false
+		case "queue_time":
+			needed = target.QueueTime.Set()
+		case "time_to_first_token":
+			needed = target.TimeToFirstToken.Set()
+		case "inter_token_latency":
+			needed = target.InterTokenLatency.Set()
+		}
+		if needed {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // saturation collects components, and the greatest of them.

@@ -16,7 +16,7 @@ type view struct {
 	fresh, windowed bool
 	// age of the oldest page.
 	age time.Duration
-	// lost are the levels that pages told and tell no more.
+	// lost is what pages told and tell no more.
 	lost []string
 
 	running, waiting, peak node.Opt[float64]
@@ -57,8 +57,8 @@ func readServers(at time.Time, servers []*node.Server) view {
 	for _, server := range v.servers {
 		v.addServer(server)
 	}
-	v.forget()
 	v.readLatencies()
+	v.forget()
 	return v
 }
 
@@ -92,16 +92,31 @@ func (v *view) addServer(server *node.Server) {
 	v.tokenRanks += float64(tokenRanks)
 }
 
-// forget takes away the sums of levels that one of the servers or models has lost: the sum of the rest is another number.
+// forget takes away the sums of what one of the servers or models has lost: the sum of the rest is another number.
 func (v *view) forget() {
-	for _, level := range v.lost {
-		switch level {
+	none := node.Opt[float64]{}
+	for _, name := range v.lost {
+		switch name {
 		case "running":
-			v.running = node.Opt[float64]{}
+			v.running = none
 		case "waiting":
-			v.waiting, v.peak = node.Opt[float64]{}, node.Opt[float64]{}
+			v.waiting, v.peak = none, none
 		case "kv_cache":
-			v.kvCache = node.Opt[float64]{}
+			v.kvCache = none
+		case "prompt_tokens":
+			v.promptTokens = none
+		case "generation_tokens":
+			v.generationTokens = none
+		case "requests":
+			v.requests, v.errors = none, none
+		case "queue_time":
+			v.queue, v.queueInput = latency{}, latency{}
+		case "compute_input_time":
+			v.queueInput = latency{}
+		case "time_to_first_token":
+			v.firstToken = latency{}
+		case "inter_token_latency":
+			v.interToken = latency{}
 		}
 	}
 }
