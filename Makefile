@@ -76,8 +76,9 @@ golden: deps ## Write the golden files, docs/metrics.md and docs/engines.md anew
 	go test -ldflags=-extldflags=-Wl,-z,lazy -run TestEnginesDocumentation . -update
 
 .PHONY: bench
-bench: deps ## Run the benchmarks.
+bench: deps ## Run the benchmarks, and that of the scanner beside other parsers.
 	go test -run '^$$' -bench . -benchmem ./...
+	cd test/parsers && go test -run '^$$' -bench . -benchmem .
 
 .PHONY: fuzz
 fuzz: deps ## Fuzz every parser for a minute each.

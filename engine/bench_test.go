@@ -3,6 +3,8 @@ package engine
 import (
 	"bytes"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -96,6 +98,11 @@ func BenchmarkScan(b *testing.B) {
 		name string
 		body []byte
 	}{{"vllm", vllmPage(600)}, {"triton", tritonPage(15000)}} {
+		if dir := os.Getenv("GPUSIGNAL_BENCH_PAGES"); dir != "" { // For the benchmark of test/parsers.
+			if err := os.WriteFile(filepath.Join(dir, page.name+".prom"), page.body, 0o600); err != nil {
+				b.Fatal(err)
+			}
+		}
 		b.Run(page.name, func(b *testing.B) {
 			lines := bytes.Count(page.body, []byte("\n"))
 			s := newScanner(wantsOf(page.name))

@@ -13,6 +13,7 @@ import (
 
 // An HPA acts only 10 % above its target, so a component that cannot pass 1.1 would be none.
 func TestEveryComponentCanPassItsTarget(t *testing.T) {
+	passed := make(map[string]bool)
 	rejecting := model(func(m *node.Model) { m.Requests["rejected"] = node.Counter{Increase: 4} })
 	for _, test := range []struct {
 		component string
@@ -44,7 +45,13 @@ func TestEveryComponentCanPassItsTarget(t *testing.T) {
 			if got, _ := pod.Value(Saturation); got < c.Value {
 				t.Errorf("saturation %v is less than its component %v", got, c.Value)
 			}
+			passed[test.component] = true
 		})
+	}
+	for _, name := range ComponentNames() {
+		if !passed[name] {
+			t.Errorf("nothing shows that %s can pass its target", name)
+		}
 	}
 }
 
