@@ -235,7 +235,9 @@ func everythingOf(s *node.Snapshot) *Collector {
 }
 
 func collectorWith(s *node.Snapshot, cfg Config) *Collector {
-	cfg.Snapshot, cfg.Targets = func() *node.Snapshot { return s }, func() scaling.Targets { return scaling.Targets{Kinds: []node.Kind{{Name: "vllm", Images: []string{"vllm"}}}} }
+	cfg.Snapshot, cfg.Targets = func() *node.Snapshot { return s }, func() scaling.Targets {
+		return scaling.Targets{Kinds: []node.Kind{{Name: "vllm", Images: []string{"vllm"}}}}
+	}
 	cfg.Node, cfg.Version, cfg.Revision = "node-a", "0.1.0", "abc123"
 	c := New(cfg)
 	for _, g := range []*gatherer{c.metrics, c.signals} {

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -59,15 +60,11 @@ func (w written) check(t *testing.T, what string, s node.Server, want map[string
 	check(t, what, s, want)
 }
 
-// with returns the readings, some of them changed or added. A change to nothing is written as NaN: the reading is gone.
+// with returns the readings, some of them changed or added.
 func with(base map[string]float64, changes map[string]float64) map[string]float64 {
 	out := make(map[string]float64)
-	for k, v := range base {
-		out[k] = v
-	}
-	for k, v := range changes {
-		out[k] = v
-	}
+	maps.Copy(out, base)
+	maps.Copy(out, changes)
 	return out
 }
 

@@ -73,7 +73,7 @@ func (s *server) speak(p *plan) {
 		return
 	}
 	s.spoken, s.scanner, s.cells, s.kin = p, newScanner(p.names), nil, newKin()
-	s.failed = true // Its series have a history that nobody saw.
+	s.failed = true    // Its series have a history that nobody saw.
 	s.answers.page = 0 // Pages are counted anew.
 	for _, m := range s.models {
 		m.slots, m.page = [measures][]*slot{}, 0

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -97,7 +98,7 @@ func (c *Candidate) validate(m Measure) error {
 		return fmt.Errorf("scale %g: give what makes base units of the page's, as in 0.001 for milliseconds", c.Scale)
 	}
 	if c.Aggregation == Greatest && c.Kind != Gauge {
-		return fmt.Errorf("aggregation max: only the kind gauge has it")
+		return errors.New("aggregation max: only the kind gauge has it")
 	}
 	if least, most := partsOf(c.Kind); len(c.Of) < least || len(c.Of) > most {
 		if most == least {

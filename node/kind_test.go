@@ -5,9 +5,9 @@ import "testing"
 func TestKindInImage(t *testing.T) {
 	kind := Kind{Name: "a", Images: []string{"vllm", "nim/"}}
 	for image, want := range map[string]bool{
-		"vllm/vllm-openai:v0.11":                       true,
-		"vllm":                                         true,
-		"rocm/vllm@sha256:0123":                        true,
+		"vllm/vllm-openai:v0.11": true,
+		"vllm":                   true,
+		"rocm/vllm@sha256:0123":  true,
 		"public.ecr.aws/deep-learning/vllm-gpu:1":      true,
 		"registry.vllm.example:5000/vision/classifier": false,
 		"example.com/chat/not-vllm:1":                  false,
