@@ -122,7 +122,7 @@ func at(base target, pod *node.Pod, prefix string, ports []int, held holders, pl
 	for _, port := range ports {
 		t := base
 		var err error
-		if t.URL, err = address(pod, prefix, port); err != nil {
+		if t.URL, err = address(pod, prefix, port, pathOf(pod, base.Engine, plans)); err != nil {
 			t.fault, t.detail = FaultConfig, err.Error()
 		}
 		t.facts = factsOf(pod, port, held, plans)
@@ -182,8 +182,8 @@ func declaredPorts(pod *node.Pod, held holders) []int {
 }
 
 // address of the pod's page.
-func address(pod *node.Pod, prefix string, port int) (string, error) {
-	scheme, path := "http", defaultPath
+func address(pod *node.Pod, prefix string, port int, path string) (string, error) {
+	scheme := "http"
 	if prefix != "" {
 		scheme = cmp.Or(pod.Annotations[prefix+"scheme"], scheme)
 		path = cmp.Or(pod.Annotations[prefix+"path"], path)

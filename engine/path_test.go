@@ -1,0 +1,41 @@
+package engine
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"gpusignal/node"
+)
+
+func TestPathOfADialect(t *testing.T) {
+	plans := plansOf(Dialects(), nil)
+	for _, tt := range []struct {
+		name        string
+		annotations map[string]string
+		image, want string
+	}{
+		{"announced", map[string]string{"gpusignal/engine": "trtllm"}, "own", "http://10.0.0.1:8000/prometheus/metrics"},
+		{"by its image", map[string]string{"prometheus.io/scrape": "true", "prometheus.io/port": "8000"}, "nvcr.io/nim/meta/llama:1", "http://10.0.0.1:8000/v1/metrics"},
+		{"the annotation goes before", map[string]string{"gpusignal/engine": "nim", "gpusignal/path": "/metrics"}, "own", "http://10.0.0.1:8000/metrics"},
+		{"a dialect without", map[string]string{"gpusignal/engine": "sglang"}, "own", "http://10.0.0.1:30000/metrics"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			pod := node.Pod{
+				Phase: "Running", IPs: []netip.Addr{netip.MustParseAddr("10.0.0.1")}, Annotations: tt.annotations,
+				Containers: []node.Container{{Image: tt.image}},
+			}
+			targets, searches := find([]node.Pod{pod}, holdersOf(nil), plans, nil)
+			var got []string
+			for _, found := range targets {
+				got = append(got, found.URL)
+			}
+			for _, s := range searches {
+				got = append(got, s.places()...)
+			}
+			if len(got) != 1 || strings.TrimSpace(got[0]) != tt.want {
+				t.Errorf("%q, want one at %s", got, tt.want)
+			}
+		})
+	}
+}
