@@ -63,6 +63,13 @@ func TestCounters(t *testing.T) {
 			{"first", start(1e9) + counter("0", 1000), read, map[string]float64{"ranks": 1, "generation": 0}},
 			{"wobble", start(1e9+1) + counter("0", 1001), read, map[string]float64{"ranks": 1, "generation": 1}},
 		}},
+		{"two processes that answer in turn make no spikes", []step{
+			{"first", start(1e9) + counter("0", 1000), read, map[string]float64{"ranks": 1, "generation": 0}},
+			{"a later one, as after a restart", start(1e9+60) + counter("0", 50), read, map[string]float64{"ranks": 1, "generation": 50}},
+			{"the first again", start(1e9) + counter("0", 1004), read, map[string]float64{"ranks": 1, "generation": 50}},
+			{"and on", start(1e9) + counter("0", 1007), read, map[string]float64{"ranks": 1, "generation": 53}},
+			{"the later one again", start(1e9+60) + counter("0", 55), read, map[string]float64{"ranks": 1, "generation": 53}},
+		}},
 		{"two ranks are summed", []step{
 			{"first", counter("0", 1000) + counter("1", 2000), read, map[string]float64{"ranks": 2, "generation": 0}},
 			{"both", counter("0", 1010) + counter("1", 2005), read, map[string]float64{"ranks": 2, "generation": 15}},

@@ -23,6 +23,8 @@ type page struct {
 	follows bool
 	// restarted says that the server's process began after the page before: all its counters began at 0 since then.
 	restarted bool
+	// another says that the page is of another process than the one before, and no new one: nobody knows what it counted since.
+	another bool
 	// fell says that a counter of the page began anew, so that the process may have.
 	fell bool
 }
@@ -55,6 +57,7 @@ type server struct {
 	at      time.Time
 	failed  bool
 	begun   float64   // The process' start, Unix seconds; 0 when not known.
+	newest  float64   // The latest start that any page told.
 	handled time.Time // The container's start that the state belongs to.
 	fresh   bool      // The container started after the newest page.
 	stamps  stamps
@@ -178,11 +181,13 @@ func (s *server) process() {
 			continue
 		}
 		begun := s.scanner.values[id]
-		// A second is the grain of the boot time that a process adds its own start to.
+		// A second is the grain of the boot time that a process adds its own start to. One that began before another that was
+		// seen is no restart: several answer at the address in turn, or the clock was set.
 		if s.begun != 0 && math.Abs(begun-s.begun) > 1 {
-			s.now.restarted = true
+			s.now.restarted = begun > s.newest
+			s.now.another = begun <= s.newest
 		}
-		s.begun = begun
+		s.begun, s.newest = begun, max(s.newest, begun)
 	}
 }
 

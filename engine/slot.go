@@ -170,6 +170,8 @@ func (c *cell) increase(v float64, p *page) float64 {
 	c.last, c.known = v, true
 	p.fell = p.fell || known && v < last
 	switch {
+	case p.another:
+		return 0
 	case p.restarted, known && v < last, !known && p.follows:
 		return v
 	case !known:
