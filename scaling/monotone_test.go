@@ -18,8 +18,7 @@ func (r random) loadOf() node.Server {
 			Name: string(rune('a' + i)), Ranks: 1 + r.IntN(4), Running: gauge(r.Float64() * 20), Waiting: gauge(r.Float64() * 20),
 			KVCache:  gauge(r.Float64()),
 			Requests: map[string]node.Counter{"success": {Increase: float64(r.IntN(20))}, "rejected": {Increase: float64(r.IntN(3))}},
-			Queue:    latencyOf(r.Float64()*20, float64(r.IntN(20))), FirstToken: latencyOf(r.Float64()*20, float64(r.IntN(20))),
-			InterToken: latencyOf(r.Float64()*20, float64(r.IntN(500))), GenerationTokens: increase(float64(r.IntN(500))),
+			Queue:    r.lasted(20), FirstToken: r.lasted(20), InterToken: r.lasted(500), GenerationTokens: increase(float64(r.IntN(500))),
 		}
 		if r.yes() {
 			m.Capacity = gauge(m.Waiting.Value.Mean * r.Float64())
@@ -31,8 +30,17 @@ func (r random) loadOf() node.Server {
 	}
 	if r.yes() {
 		s.WaitingSince = ago(time.Duration(r.IntN(60)) * time.Second)
+		s.EndedAt = ago(time.Duration(r.IntN(120)) * time.Second)
 	}
 	return s
+}
+
+// lasted is a latency of up to so many requests; on every other server none ended.
+func (r random) lasted(most int) node.Opt[node.Latency] {
+	if r.yes() {
+		return latencyOf(0, 0)
+	}
+	return latencyOf(r.Float64()*20, float64(1+r.IntN(most)))
 }
 
 // more of one kind of load, on one of the models.
@@ -83,17 +91,17 @@ func everyTarget() Rule {
 	}
 }
 
-// saturationAt an instant, with a busy GPU beside the server.
-func saturationAt(t *testing.T, s node.Server, now time.Time, rules ...Rule) (float64, map[string]float64) {
+// saturationAt an instant, with a busy GPU beside the servers.
+func saturationAt(t *testing.T, servers []node.Server, now time.Time, rules ...Rule) (float64, map[string]float64) {
 	t.Helper()
-	snap := snapshot(s)
+	snap := snapshot(servers...)
 	snap.At = now
 	snap.Devices = []node.DeviceState{board("GPU-a", 0.5, 100)}
 	snap.Accounts = []node.Account{exclusive(chat, "GPU-a", 0.5, 10)}
 	pod := one(t, snap, rules...)
 	v, ok := pod.Value(Saturation)
 	if !ok {
-		t.Fatalf("no saturation: %q of %+v", pod.Problems, s)
+		t.Fatalf("no saturation: %q of %+v", pod.Problems, servers)
 	}
 	components := make(map[string]float64)
 	for _, c := range pod.Components {
@@ -105,10 +113,10 @@ func saturationAt(t *testing.T, s node.Server, now time.Time, rules ...Rule) (fl
 func TestMoreLoadNeverLowersSaturation(t *testing.T) {
 	r := random{rand.New(rand.NewPCG(3, 5))}
 	for range 4_000 {
-		s := r.loadOf()
-		before, components := saturationAt(t, s, at, everyTarget())
+		s, beside := r.loadOf(), r.loadOf()
+		before, components := saturationAt(t, []node.Server{s, beside}, at, everyTarget())
 		what, loaded := r.more(s)
-		after, now := saturationAt(t, loaded, at, everyTarget())
+		after, now := saturationAt(t, []node.Server{loaded, beside}, at, everyTarget())
 		if after < before-1e-9 {
 			t.Fatalf("more %s: saturation %v, before %v\n%+v\n%+v", what, after, before, s, loaded)
 		}
@@ -124,10 +132,10 @@ func TestMoreLoadNeverLowersSaturation(t *testing.T) {
 func TestAnOldPageNeverLowersSaturation(t *testing.T) {
 	r := random{rand.New(rand.NewPCG(11, 13))}
 	for range 2_000 {
-		s := r.loadOf()
-		before, components := saturationAt(t, s, at, everyTarget())
+		s, beside := r.loadOf(), r.loadOf()
+		before, components := saturationAt(t, []node.Server{s, beside}, at, everyTarget())
 		s.Fault = "timeout"
-		after, now := saturationAt(t, s, at.Add(time.Duration(r.IntN(60))*time.Second), everyTarget())
+		after, now := saturationAt(t, []node.Server{s, beside}, at.Add(time.Duration(r.IntN(60))*time.Second), everyTarget())
 		if after < before-1e-9 {
 			t.Fatalf("saturation %v, before %v\n%+v", after, before, s)
 		}

@@ -4,7 +4,7 @@ import "slices"
 
 // table of the faults that a GPU, its driver or a node can have, each with the line that deals with it.
 func table() []mutant {
-	return slices.Concat(driverTable(), fieldTable(), samplerTable(), sharingTable(), silenceTable(), holderTable(), pageTable())
+	return slices.Concat(driverTable(), fieldTable(), samplerTable(), sharingTable(), silenceTable(), holderTable(), pageTable(), engineTable())
 }
 
 func samplerTable() []mutant {
