@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gpusignal/engine"
+	"gpusignal/node"
 )
 
 // acme is a dialect with everything that one can have.
@@ -69,8 +70,9 @@ func TestDialectOfAFile(t *testing.T) {
 	if diff := cmp.Diff(want, got.dialects); diff != "" {
 		t.Errorf("dialects (-want +got):\n%s", diff)
 	}
-	if kind := got.targets.Kinds[0]; kind.Name != "acme" || !kind.InImage("example.com/acme-server:1") || !kind.InCommand([]string{"acme", "serve"}) {
-		t.Errorf("the first kind of server is %+v", kind)
+	kinds := got.targets.Kinds
+	if node.KindOfImage(kinds, "example.com/acme-server:1") != "acme" || node.KindOfCommand(kinds, []string{"acme", "serve"}) != "acme" {
+		t.Errorf("the first kind of server is %+v", kinds[0])
 	}
 }
 

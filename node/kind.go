@@ -2,7 +2,6 @@ package node
 
 import (
 	"path"
-	"slices"
 	"strings"
 )
 
@@ -13,14 +12,36 @@ type Kind struct {
 	// Images are beginnings of the container image's path, or of its path from a later element on, without registry and tag:
 	// "tritonserver" fits nvcr.io/nvidia/tritonserver:26.10-py3, and "nim/" all of nvcr.io/nim.
 	Images []string
-	// Commands are words in a row on the container's command line, "vllm serve"; of a word with a path the last element counts.
+	// Commands are words in a row on the container's command line, "vllm serve"; of a word with a path the last element
+	// counts.
 	Commands []string
 }
 
-// InImage says whether the image is one of the kind.
-func (k *Kind) InImage(image string) bool {
+// KindOfImage returns the name of the first kind that the image is of, empty for none.
+func KindOfImage(kinds []Kind, image string) string {
 	elements := "/" + imagePath(image)
-	return slices.ContainsFunc(k.Images, func(part string) bool { return strings.Contains(elements, "/"+part) })
+	for i := range kinds {
+		for _, part := range kinds[i].Images {
+			if begins(elements, part) {
+				return kinds[i].Name
+			}
+		}
+	}
+	return ""
+}
+
+// begins says whether an element of the path begins with part.
+func begins(elements, part string) bool {
+	for rest := elements; ; {
+		at := strings.Index(rest, part)
+		if at < 0 {
+			return false
+		}
+		if at > 0 && rest[at-1] == '/' {
+			return true
+		}
+		rest = rest[at+1:]
+	}
 }
 
 // imagePath is an image's name without registry, tag and digest.
@@ -36,20 +57,23 @@ func imagePath(image string) string {
 	return name
 }
 
-// InCommand says whether the arguments are a command line of the kind. A shell's command line in one argument is looked
-// through as well.
-func (k *Kind) InCommand(args []string) bool {
-	if len(k.Commands) == 0 || len(args) == 0 {
-		return false
+// KindOfCommand returns the name of the first kind that the arguments are a command line of, empty for none. A shell's command
+// line in one argument is looked through as well.
+func KindOfCommand(kinds []Kind, args []string) string {
+	if len(args) == 0 {
+		return ""
 	}
 	words := strings.Fields(strings.Join(args, " "))
-	return slices.ContainsFunc(k.Commands, func(command string) bool {
-		want := strings.Fields(command)
-		for i := 0; len(want) > 0 && i+len(want) <= len(words); i++ {
-			if path.Base(words[i]) == want[0] && slices.Equal(words[i+1:i+len(want)], want[1:]) {
-				return true
+	for i := range words {
+		words[i] = path.Base(words[i])
+	}
+	line := " " + strings.Join(words, " ") + " "
+	for i := range kinds {
+		for _, command := range kinds[i].Commands {
+			if strings.Contains(line, " "+command+" ") {
+				return kinds[i].Name
 			}
 		}
-		return false
-	})
+	}
+	return ""
 }

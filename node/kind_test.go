@@ -2,8 +2,8 @@ package node
 
 import "testing"
 
-func TestKindInImage(t *testing.T) {
-	kind := Kind{Name: "a", Images: []string{"vllm", "nim/"}}
+func TestKindOfImage(t *testing.T) {
+	kinds := []Kind{{Name: "none"}, {Name: "a", Images: []string{"vllm", "nim/"}}, {Name: "b", Images: []string{"vllm"}}}
 	for image, want := range map[string]bool{
 		"vllm/vllm-openai:v0.11": true,
 		"vllm":                   true,
@@ -16,14 +16,14 @@ func TestKindInImage(t *testing.T) {
 		"nim":                                          false,
 		"":                                             false,
 	} {
-		if got := kind.InImage(image); got != want {
-			t.Errorf("%q: %v, want %v", image, got, want)
+		if got := KindOfImage(kinds, image); (got == "a") != want || got == "b" {
+			t.Errorf("%q: %q, want a: %v", image, got, want)
 		}
 	}
 }
 
-func TestKindInCommand(t *testing.T) {
-	kind := Kind{Commands: []string{"vllm serve", "vllm.entrypoints.openai.api_server"}}
+func TestKindOfCommand(t *testing.T) {
+	kinds := []Kind{{Name: "a", Commands: []string{"vllm serve", "vllm.entrypoints.openai.api_server"}}}
 	for _, tt := range []struct {
 		args []string
 		want bool
@@ -37,11 +37,8 @@ func TestKindInCommand(t *testing.T) {
 		{[]string{"vllm"}, false},
 		{nil, false},
 	} {
-		if got := kind.InCommand(tt.args); got != tt.want {
-			t.Errorf("%q: %v, want %v", tt.args, got, tt.want)
+		if got := KindOfCommand(kinds, tt.args); (got == "a") != tt.want {
+			t.Errorf("%q: %q, want a: %v", tt.args, got, tt.want)
 		}
-	}
-	if none := (Kind{Commands: []string{" "}}); none.InCommand([]string{"a"}) {
-		t.Error("a command without words fits")
 	}
 }

@@ -23,17 +23,13 @@ func detect(sub *subject, kinds []node.Kind) (Evidence, string) {
 		return "", "" // nobody will ever read its page: what it is makes no difference
 	}
 	for _, container := range sub.pod.Containers {
-		for i := range kinds {
-			if kinds[i].InImage(container.Image) {
-				return ByImage, kinds[i].Name
-			}
+		if kind := node.KindOfImage(kinds, container.Image); kind != "" {
+			return ByImage, kind
 		}
 	}
 	for _, container := range sub.pod.Containers {
-		for i := range kinds {
-			if kinds[i].InCommand(container.Args) {
-				return ByArguments, kinds[i].Name
-			}
+		if kind := node.KindOfCommand(kinds, container.Args); kind != "" {
+			return ByArguments, kind
 		}
 	}
 	return "", ""
