@@ -144,8 +144,10 @@ func (e *Engine) probe(ctx context.Context, k key, s search) {
 	ctx, stop := context.WithCancel(ctx)
 	p := &probe{
 		interval: e.config.Interval, deadline: e.config.Deadline, fetch: e.ask, great: e.great,
-		speaks: func(page []byte) error { return newServer(*e.plans.Load(), e.config.Window, e.config.Interval).scan(page) },
-		wake:   e.poke, logger: e.config.Logger, changed: make(chan struct{}, 1), stop: stop, done: make(chan struct{}),
+		speaks: func(page []byte) error {
+			return newServer(*e.plans.Load(), e.config.Window, e.config.Interval).scan(page)
+		},
+		wake: e.poke, logger: e.config.Logger, changed: make(chan struct{}, 1), stop: stop, done: make(chan struct{}),
 	}
 	p.begin(s)
 	e.mu.Lock()
