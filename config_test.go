@@ -92,7 +92,7 @@ func TestAccess(t *testing.T) {
 		"access: [{namespace: a, ca_file: /c}, {namespace: a, ca_file: /d}]": `access 2: namespace "a" is there twice`,
 		"access: [{namespace: a, server_name: b}]":                           "give token_file, ca_file or both",
 		"access: [{namespace: a, token_file: t}]":                            `path "t" must begin with /`,
-		"access: [{namespace: a, token: secret}]":                            "field token not found",
+		"access: [{namespace: a, token: secret}]":                            "unknown key \"token\" (known here: namespace, token_file, ca_file, server_name)",
 		"tokens: []": "known here: targets, endpoints, access, dialects",
 	} {
 		if _, err := parseConfig([]byte(content)); err == nil || !strings.Contains(err.Error(), says) {
