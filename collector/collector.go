@@ -47,7 +47,7 @@ func New(cfg Config) *Collector {
 	c := &Collector{cfg: cfg}
 	build := build{version: cfg.Version, revision: cfg.Revision, goVersion: runtime.Version()}
 	c.metrics = &gatherer{cfg: cfg, parts: []part{
-		newDevicePart(cfg.Node, cfg.Detail), newContainerPart(), newEnginePart(cfg.Histogram), newSignalPart(), newInfoPart(cfg.Node), newSelfPart(build),
+		newDevicePart(cfg.Node, cfg.Detail), newContainerPart(), newEnginePart(cfg.Histogram), newSignalPart(), newInfoPart(cfg.Node), newSelfPart(build, cfg.Detail),
 	}}
 	if cfg.Histogram {
 		c.metrics.parts = append(c.metrics.parts, newLevelPart())

@@ -198,7 +198,7 @@ func account(pod node.PodID, id node.DeviceID, how node.Attribution, busy, obser
 
 func tokenServer(pod node.PodID) node.Server {
 	return node.Server{
-		Pod: pod, Engine: "vllm", URL: "http://10.0.0.7:8000/metrics", At: ago(time.Second), Took: 4 * time.Millisecond, Pages: 1800,
+		Pod: pod, Engine: "vllm", URL: "http://10.0.0.7:8000/metrics", At: ago(time.Second), Startup: node.Some(94 * time.Second), Took: 4 * time.Millisecond, Pages: 1800,
 		FirstPage: ago(time.Hour), InHandSince: ago(time.Minute), EndedAt: ago(time.Second), ProgressSince: ago(time.Second),
 		BusyAt: ago(time.Second), Span: 15 * time.Second,
 		Models: []node.Model{{

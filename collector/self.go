@@ -61,10 +61,11 @@ type selfPart struct {
 	counts                                []count
 }
 
-func newSelfPart(b build) *selfPart {
+// newSelfPart returns the families of the exporter itself; with detail also how long its sources take.
+func newSelfPart(b build, detail bool) *selfPart {
 	source, pageLabels := newLabelNames("source"), newLabelNames("namespace", "pod", "engine")
 	fault := source.with("reason")
-	return &selfPart{
+	e := &selfPart{
 		build: b, sourceLabels: source, faultLabels: fault, pageLabels: pageLabels,
 		info: gaugeDesc(newLabelNames("version", "revision", "goversion"), "exporter_build_info",
 			"Which exporter this is; always 1."),
@@ -86,8 +87,6 @@ func newSelfPart(b build) *selfPart {
 				func(r *sourceRow) (float64, bool) { return truth(r.health.Up), true }),
 			gaugeOf(source, "exporter_source_age_seconds", "Time since the source's last attempt that worked.",
 				func(r *sourceRow) (float64, bool) { return age(r.at, r.health.Success) }),
-			gaugeOf(source, "exporter_source_duration_seconds", "How long the source's last attempt took.",
-				func(r *sourceRow) (float64, bool) { return r.health.Took.Seconds(), r.health.Attempts > 0 }),
 			counterOf(source, "exporter_source_attempts_total", "Attempts of the source.",
 				func(r *sourceRow) (float64, bool) { return float64(r.health.Attempts), true }),
 			counterOf(source, "exporter_source_failures_total", "Attempts of the source that failed.",
@@ -112,6 +111,11 @@ func newSelfPart(b build) *selfPart {
 				func(r *endpointRow) (float64, bool) { return float64(r.merged), r.merged > 0 }),
 		},
 	}
+	if detail {
+		e.sources = append(e.sources, gaugeOf(source, "exporter_source_duration_seconds", "How long the source's last attempt took.",
+			func(r *sourceRow) (float64, bool) { return r.health.Took.Seconds(), r.health.Attempts > 0 }))
+	}
+	return e
 }
 
 func (e *selfPart) describe() []*desc {

@@ -39,6 +39,8 @@ type probe struct {
 	search search
 	// found are the URLs of an engine's pages; false where the page turned out to be of the same server as another.
 	found map[string]bool
+	// vain are the places that were asked in vain, each with the start of the container that it was.
+	vain map[string]time.Time
 	// state is how the search goes, nil where that is nothing to tell.
 	state *node.Server
 
@@ -58,7 +60,7 @@ func (a answer) silent() bool {
 
 // begin with a search.
 func (p *probe) begin(s search) {
-	p.search, p.found = s, make(map[string]bool)
+	p.search, p.found, p.vain = s, make(map[string]bool), make(map[string]time.Time)
 	if s.told() {
 		p.state = &node.Server{Pod: s.pod, Quiet: !s.sure, Fault: FaultUnread, Detail: explain("pod not asked yet", FaultUnread)}
 	}
@@ -95,6 +97,7 @@ func (p *probe) pages() []target {
 	for _, st := range p.search.steps {
 		for _, t := range st.targets {
 			if t.fault == "" && p.found[t.URL] {
+				t.facts.waited = !t.facts.started.IsZero() && p.vain[t.URL].Equal(t.facts.started)
 				pages = append(pages, t)
 			}
 		}
@@ -188,6 +191,9 @@ func (p *probe) step(ctx context.Context, st *step) []answer {
 			p.add(t.URL)
 		default:
 			answers = append(answers, a)
+			p.mu.Lock()
+			p.vain[t.URL] = t.facts.started
+			p.mu.Unlock()
 		}
 	}
 	return answers

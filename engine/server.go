@@ -36,6 +36,8 @@ type facts struct {
 	announced string
 	// started is when the server's container started, zero when that is not known.
 	started time.Time
+	// waited says that it was asked in vain since then.
+	waited bool
 	// maxRunning by the container's arguments, by name of the engine.
 	maxRunning map[string]float64
 }
@@ -60,6 +62,7 @@ type server struct {
 	newest  float64   // The latest start that any page told.
 	handled time.Time // The container's start that the state belongs to.
 	fresh   bool      // The container started after the newest page.
+	waited  bool      // It was asked in vain since the container started, before its first page.
 	stamps  stamps
 	now     page
 
@@ -81,7 +84,10 @@ func newServer(plans []*plan, span, interval time.Duration) *server {
 }
 
 // fail says that a page could not be read.
-func (s *server) fail() { s.failed = true }
+func (s *server) fail() {
+	s.failed = true
+	s.waited = s.waited || s.stamps.firstPage.IsZero()
+}
 
 // container tells when the server's container started. Where it is another container than before, loading begins anew:
 // nothing is known of it before its first page. Counters go on.
@@ -91,6 +97,7 @@ func (s *server) container(started time.Time) {
 	}
 	known := !s.handled.IsZero()
 	s.handled = started
+	s.waited = s.waited && !known
 	if s.stamps.firstPage.IsZero() || !known && !started.After(s.stamps.firstPage) {
 		return
 	}
@@ -108,13 +115,13 @@ func (s *server) container(started time.Time) {
 // read a page that arrived at the instant at.
 func (s *server) read(body []byte, at time.Time) error {
 	if err := s.scan(body); err != nil {
-		s.failed = true
+		s.fail()
 		return err
 	}
 	s.begin(at)
 	loaded := s.collect()
 	if !loaded && s.stamps.firstPage.IsZero() {
-		s.failed = true
+		s.fail()
 		return &fault{FaultNoEngine, errors.New("the page of " + s.plan.dialect.Name + " has no numbers of a model yet")}
 	}
 	s.turn()
@@ -245,6 +252,9 @@ func (s *server) model(name string) *model {
 func (s *server) write(out *node.Server, maxRunning map[string]float64) {
 	out.At = s.at
 	s.stamps.write(out)
+	if out.Startup = s.stamps.startup(s.handled); !s.waited {
+		out.Startup = node.Opt[time.Duration]{}
+	}
 	if s.at.IsZero() {
 		return
 	}

@@ -40,6 +40,14 @@ func since(began, at time.Time, is bool) time.Time {
 	return began
 }
 
+// startup is the time from the start of the container to the first page.
+func (s *stamps) startup(started time.Time) node.Opt[time.Duration] {
+	if started.IsZero() || s.firstPage.IsZero() {
+		return node.Opt[time.Duration]{}
+	}
+	return node.Some(max(0, s.firstPage.Sub(started)))
+}
+
 func (s *stamps) write(out *node.Server) {
 	out.FirstPage, out.WaitingSince, out.InHandSince = s.firstPage, s.waiting, s.inHand
 	out.EndedAt, out.ProgressSince, out.BusyAt = s.ended, s.progress, s.busy

@@ -116,3 +116,78 @@ func TestContainerRestartHeardLate(t *testing.T) {
 		}
 	})
 }
+
+// How long a start took is known where it was seen, and of the container that it was seen of.
+func TestStartup(t *testing.T) {
+	page, empty := vllmPage(0, 0, 1, 1), "# TYPE vllm:cache_config_info gauge\nvllm:cache_config_info{engine=\"0\"} 1\n"
+	// A script shows pages and says when the container started that is the last one.
+	for name, test := range map[string]struct {
+		ready  bool // from the beginning
+		known  bool
+		script func(s *stage, started time.Time) (node.Server, time.Time)
+	}{
+		"it was ready before": {true, false, func(s *stage, started time.Time) (node.Server, time.Time) {
+			return s.show(page, 5*time.Second), started
+		}},
+		"it was not": {false, true, func(s *stage, started time.Time) (node.Server, time.Time) {
+			s.hide(10 * time.Second)
+			return s.show(page, 5*time.Second), started
+		}},
+		"it is not yet": {false, false, func(s *stage, started time.Time) (node.Server, time.Time) {
+			return s.hide(10 * time.Second), started
+		}},
+		"a page without a model is not ready": {false, true, func(s *stage, started time.Time) (node.Server, time.Time) {
+			s.show(empty, 10*time.Second)
+			return s.show(page, 5*time.Second), started
+		}},
+		"failures after the first page do not count": {true, false, func(s *stage, started time.Time) (node.Server, time.Time) {
+			s.show(page, 5*time.Second)
+			s.hide(10 * time.Second)
+			return s.show(page, 5*time.Second), started
+		}},
+		"another container": {false, true, func(s *stage, _ time.Time) (node.Server, time.Time) {
+			s.hide(10 * time.Second)
+			s.show(page, 5*time.Second)
+			again := time.Now()
+			s.setPods(vllmPod(again))
+			s.hide(20 * time.Second)
+			return s.show(page, 5*time.Second), again
+		}},
+		"another container that nobody saw load": {false, false, func(s *stage, _ time.Time) (node.Server, time.Time) {
+			s.hide(10 * time.Second)
+			again := time.Now()
+			s.setPods(vllmPod(again))
+			return s.show(page, 5*time.Second), again
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, engine.Config{}, func(s *stage) {
+				if test.ready {
+					s.pages[podURL] = page
+				}
+				started := s.began.Add(-time.Hour)
+				s.setPods(vllmPod(started))
+				time.Sleep(time.Second)
+				got, started := test.script(s, started)
+				want := node.Opt[time.Duration]{}
+				if test.known {
+					want = node.Some(got.FirstPage.Sub(started))
+				}
+				if got.Startup != want || want.Value < 0 {
+					t.Errorf("startup %v, want %v", got.Startup, want)
+				}
+			})
+		})
+	}
+}
+
+// Of a container whose start nobody tells nothing is known.
+func TestStartupOfAnUnknownStart(t *testing.T) {
+	play(t, engine.Config{}, func(s *stage) {
+		s.setPods(vllmPod(time.Time{}))
+		s.hide(10 * time.Second)
+		if got := s.show(vllmPage(0, 0, 1, 1), 5*time.Second); got.Startup.Known || got.FirstPage.IsZero() {
+			t.Errorf("startup %v, first page %v", got.Startup, got.FirstPage)
+		}
+	})
+}

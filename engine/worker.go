@@ -91,6 +91,7 @@ func (w *worker) visit(ctx context.Context) {
 	at := time.Now()
 	f := w.facts.Load()
 	w.server.container(f.started)
+	w.server.waited = w.server.waited || f.waited
 	w.server.use(*w.plans.Load())
 	if err == nil {
 		w.state.Bytes = len(body)

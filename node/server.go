@@ -32,6 +32,9 @@ type Server struct {
 	Pages, Failures uint64
 	// FirstPage is the first good page since the container started: there loading ends.
 	FirstPage time.Time
+	// Startup is the time from the container's start, which is told in whole seconds, to its first good page. Known only where the
+	// server was seen not to be ready before: else nobody knows when it became ready.
+	Startup Opt[time.Duration]
 	// WaitingSince is when the first of the requests now waiting was seen, zero while none waits.
 	WaitingSince time.Time
 	// InHandSince is when requests now running or waiting were first seen, zero while there are none.

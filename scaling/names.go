@@ -23,6 +23,7 @@ const (
 	InterTokenMean        Name = "inter_token_latency_mean_seconds"
 	InterTokenP95         Name = "inter_token_latency_p95_seconds"
 	Idle                  Name = "idle_seconds"
+	Startup               Name = "startup_seconds"
 	Saturation            Name = "saturation_ratio"
 )
 
@@ -53,6 +54,7 @@ func Names() []Info {
 		{InterTokenMean, "Mean time between two tokens of a request over the signal window; a lower bound while none comes."},
 		{InterTokenP95, "95th percentile of the time between two tokens over the signal window, by buckets; a lower bound while none comes."},
 		{Idle, "Time since the pod's server last had a request in hand or a work counter moved; 0 while it has."},
+		{Startup, "Time from the start of the server's container to its first good page; only where the exporter saw that it was not ready at first."},
 		{Saturation, "How full the pod is: the greatest of its components, 1 at its target, capped at 4."},
 	}
 }

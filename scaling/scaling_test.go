@@ -133,6 +133,7 @@ func TestValuesKeepTheOrderOfNames(t *testing.T) {
 		m.FirstToken.Value.Buckets = buckets(1, 5, math.Inf(1), 5)
 		m.InterToken.Value.Buckets = buckets(1, 5, math.Inf(1), 5)
 	})))
+	s.Servers[0].Startup = node.Some(time.Minute)
 	s.Devices = []node.DeviceState{board("GPU-a", 0.5, 100)}
 	s.Accounts = []node.Account{exclusive(chat, "GPU-a", 0.5, 40)}
 	pod := one(t, s, Rule{
@@ -334,6 +335,19 @@ func TestIdle(t *testing.T) {
 	}
 	if got := values(one(t, snapshot(tokenServer(idle), tokenServer())))[Idle]; got != 0 {
 		t.Errorf("idle for %v s beside a busy server, want 0", got)
+	}
+}
+
+// The start of a pod is that of its slowest server, and told before the first window is full.
+func TestStartup(t *testing.T) {
+	took := func(d time.Duration) func(*node.Server) {
+		return func(s *node.Server) { s.Startup, s.Span = node.Some(d), 0 }
+	}
+	if got := values(one(t, snapshot(tokenServer(took(time.Minute)), tokenServer(took(2*time.Minute)))))[Startup]; got != 120 {
+		t.Errorf("started in %v s, want 120", got)
+	}
+	if got, known := values(one(t, snapshot(tokenServer(took(time.Minute)), tokenServer())))[Startup]; known {
+		t.Errorf("started in %v s beside a server of which nobody knows", got)
 	}
 }
 

@@ -217,6 +217,17 @@ func (v *view) idle() time.Duration {
 	return least
 }
 
+// startup is how long the slowest of the servers took; not known where that of one is not.
+func (v *view) startup() (longest node.Opt[float64]) {
+	for _, server := range v.servers {
+		if !server.Startup.Known {
+			return node.Opt[float64]{}
+		}
+		longest = node.Some(max(longest.Value, server.Startup.Value.Seconds()))
+	}
+	return longest
+}
+
 // latest returns the later of two instants.
 func latest(a, b time.Time) time.Time {
 	if b.After(a) {
@@ -246,4 +257,5 @@ func (v *view) signals(out *Pod) {
 	if v.fresh {
 		out.add(Idle, v.idle().Seconds())
 	}
+	out.addKnown(Startup, v.startup())
 }

@@ -107,12 +107,9 @@ func viewDevice(d node.DeviceState, total *node.Total) deviceView {
 }
 
 func viewReading(d *node.DeviceState) readingView {
-	out := readingView{DriverTime: number(d.Busy), Took: d.Took.Seconds(), Reads: d.Reads, Failures: d.Failures, Missed: d.Missed}
+	out := readingView{Refresh: seconds(d.Refresh), DriverTime: number(d.Busy), Took: d.Took.Seconds(), Reads: d.Reads, Failures: d.Failures, Missed: d.Missed}
 	if d.Slowed > 0 {
 		out.Slowdown = number(node.Some(d.Slowed))
-	}
-	if d.Refresh.Known {
-		out.Refresh = new(d.Refresh.Value.Seconds())
 	}
 	return out
 }

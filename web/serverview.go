@@ -24,6 +24,7 @@ type serverView struct {
 	Pages         uint64      `json:"pages"`
 	Failures      uint64      `json:"failures"`
 	FirstPage     *time.Time  `json:"first_page"`
+	Startup       *float64    `json:"startup_seconds"`
 	WaitingSince  *time.Time  `json:"waiting_since"`
 	InHandSince   *time.Time  `json:"in_hand_since"`
 	EndedAt       *time.Time  `json:"ended_at"`
@@ -78,7 +79,7 @@ func viewServer(s node.Server) serverView {
 	return serverView{
 		Namespace: s.Pod.Namespace, Pod: s.Pod.Name, UID: s.Pod.UID, Engine: s.Engine, Announced: s.Announced, URL: address(s.URL), Found: s.Found, Quiet: s.Quiet, At: instant(s.At),
 		Fault: s.Fault, Detail: s.Detail, Took: s.Took.Seconds(), Slowdown: s.Slowed, Bytes: s.Bytes, Pages: s.Pages, Failures: s.Failures,
-		FirstPage: instant(s.FirstPage), WaitingSince: instant(s.WaitingSince), InHandSince: instant(s.InHandSince),
+		FirstPage: instant(s.FirstPage), Startup: seconds(s.Startup), WaitingSince: instant(s.WaitingSince), InHandSince: instant(s.InHandSince),
 		EndedAt: instant(s.EndedAt), ProgressSince: instant(s.ProgressSince), BusyAt: instant(s.BusyAt),
 		Window: s.Span.Seconds(), Sleeping: s.Sleeping, Lost: append([]string{}, s.Lost...), Merged: s.Merged, Models: each(s.Models, viewModel),
 	}
@@ -119,3 +120,11 @@ func optional[A, B any](v node.Opt[A], f func(A) B) *B {
 
 // finite is nil for what is no number.
 func finite(v float64) *float64 { return number(node.Some(v)) }
+
+// seconds is nil for a duration that is not known.
+func seconds(d node.Opt[time.Duration]) *float64 {
+	if !d.Known {
+		return nil
+	}
+	return new(d.Value.Seconds())
+}
