@@ -69,6 +69,37 @@ func TestProbeOfASilentPod(t *testing.T) {
 	})
 }
 
+// How long a start took is known also where the search, and not the worker, saw that the server was not ready.
+func TestStartupOfAPodThatIsSearched(t *testing.T) {
+	for _, late := range []bool{true, false} {
+		bubble(t, engine.Config{}, func(w *wires, e *engine.Engine) {
+			c := &counted{}
+			c.show(vllmPage(1, 2, 3, 4))
+			pod := wiredPod()
+			pod.Containers[0].Started = time.Now().Add(-time.Minute)
+			if late {
+				w.show(true, pod)
+				time.Sleep(5 * time.Second)
+			}
+			defer w.serve(wired, c)()
+			w.show(true, pod)
+			time.Sleep(30 * time.Second)
+			synctest.Wait()
+			s := e.Servers(time.Now())
+			if len(s) != 1 || s[0].FirstPage.IsZero() {
+				t.Fatalf("servers %+v", s)
+			}
+			want := node.Opt[time.Duration]{}
+			if late {
+				want = node.Some(s[0].FirstPage.Sub(pod.Containers[0].Started))
+			}
+			if s[0].Startup != want {
+				t.Errorf("seen not to be ready %v: startup %v, want %v", late, s[0].Startup, want)
+			}
+		})
+	}
+}
+
 // A network that does not know the way is no server that refuses; before the first answer a page is unread.
 func TestUnreachable(t *testing.T) {
 	bubble(t, engine.Config{}, func(w *wires, e *engine.Engine) {
