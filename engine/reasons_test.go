@@ -155,6 +155,11 @@ func TestReasonsOfSearches(t *testing.T) {
 		}
 		return p
 	}
+	group := func(role node.Role) node.Pod {
+		p := localPod("a")
+		p.Containers[0].Image, p.Place.Role = "vllm/vllm-openai:v0.11", role
+		return p
+	}
 	vllm := listen(t, page(vllmPage(1, 2, 3, 4)))
 	nowhere := at(engine.ClosedPort(t))
 	for name, tt := range map[string]struct {
@@ -163,6 +168,8 @@ func TestReasonsOfSearches(t *testing.T) {
 		loud bool
 	}{
 		"nobody listens":          {[]node.Pod{localPod("a")}, []string{engine.FaultNoPage}, false},
+		"a server that loads":     {[]node.Pod{group(node.Leader)}, []string{engine.FaultRefused}, true},
+		"a worker of a group":     {[]node.Pod{group(node.Worker)}, []string{engine.FaultNoPage}, false},
 		"another's metrics":       {[]node.Pod{declare(localPod("a"), listen(t, page("node_load1 1\n")))}, []string{engine.FaultNoEngine}, false},
 		"no such path":            {[]node.Pod{declare(localPod("a"), listen(t, http.NotFoundHandler()))}, []string{engine.FaultNoEngine}, false},
 		"a notebook":              {[]node.Pod{declare(localPod("a"), listen(t, page("<!DOCTYPE html>")))}, []string{engine.FaultNoEngine}, false},

@@ -46,7 +46,8 @@ type search struct {
 	pod node.PodID
 	// steps are tried in their order, until one has an engine's page.
 	steps []step
-	// sure says that an image of the pod's is a model server's; holds that the pod claims a GPU.
+	// sure says that an image of the pod's is a model server's, and the pod no worker of a group: it runs the image of its leader, and
+	// serves nothing by itself. holds says that the pod claims a GPU.
 	sure, holds bool
 	// state changes when the pod or one of its containers does.
 	state string
@@ -61,7 +62,8 @@ type step struct {
 
 // searchOf returns where to search. A pod that claims no GPU is asked only where it announces a page to Prometheus.
 func searchOf(pod *node.Pod, held holders, plans []*plan) search {
-	s := search{pod: pod.ID, holds: held.any(pod), sure: slices.ContainsFunc(plans, func(p *plan) bool { return p.inImage(pod) })}
+	s := search{pod: pod.ID, holds: held.any(pod)}
+	s.sure = pod.Place.Role != node.Worker && slices.ContainsFunc(plans, func(p *plan) bool { return p.inImage(pod) })
 	if pod.Annotations[prometheusPrefix+"scrape"] == "true" {
 		s.announced(pod, prometheusPrefix, held, plans)
 	}
