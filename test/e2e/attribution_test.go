@@ -33,8 +33,8 @@ func TestWhoHoldsTheGPU(t *testing.T) {
 	s.pair()
 	s.kubeletStops()
 	s.kubeletIsKilled()
-	s.apiServerIsAway()
 	s.byProcess()
+	s.apiServerIsAway()
 }
 
 // exclusive: all that a GPU does is done for the one pod that has it.
@@ -84,19 +84,25 @@ func (s *holders) ends() {
 	s.unowned("ends", uuid, "the pod ends on GPU %d has succeeded", n)
 }
 
-// forced: a pod that is deleted by force is gone for the kubelet while its processes still end, and with it its claim.
+// forced: a pod that is deleted by force is gone for the kubelet though its process runs on, as it does while the runtime hangs; and
+// with the pod its claim goes.
 func (s *holders) forced() {
 	s.t.Helper()
 	uuid, n := s.device("forced")
 	process := s.process("forced")
-	s.signal(process, syscall.SIGSTOP) // It does not hear that it is to end.
+	runtime := s.parent(process)
+	s.signal(runtime, syscall.SIGSTOP)
 	s.MustKubectl("-n", holdersNamespace, "delete", "pod", "forced", "--force", "--grace-period=0")
 	s.Wait("the kubelet to forget the pod", time.Minute, func() error { return s.held("alone", "first", "second", "pair") })
-	s.unowned("forced", uuid, "the pod forced on GPU %d is deleted by force", n)
-	if err := syscall.Kill(process, 0); err != nil {
-		s.t.Errorf("the process of the pod is gone: %v; nothing is shown of a pod that still ends", err)
-	}
-	s.signal(process, syscall.SIGCONT)
+	s.unowned("forced", uuid, "the pod forced on GPU %d is deleted by force, and its process %d runs on", n, process)
+	s.signal(process, 0)
+	s.signal(runtime, syscall.SIGCONT)
+	s.Wait("the process to end", time.Minute, func() error {
+		if err := syscall.Kill(process, 0); err != syscall.ESRCH {
+			return fmt.Errorf("it runs, or %w", err)
+		}
+		return nil
+	})
 }
 
 // unowned says that a pod's claim on a GPU is gone, that its counters are there and stand still, and that all that the GPU does is

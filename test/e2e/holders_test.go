@@ -154,6 +154,19 @@ func (s *holders) process(pod string) int {
 	return found[0]
 }
 
+// parent of a process: of a container's first process it is the runtime of the pod.
+func (s *holders) parent(process int) int {
+	s.t.Helper()
+	for line := range strings.Lines(read(s.t, fmt.Sprintf("/proc/%d/status", process))) {
+		var parent int
+		if n, _ := fmt.Sscanf(line, "PPid: %d", &parent); n == 1 && parent > 1 {
+			return parent
+		}
+	}
+	s.t.Fatalf("process %d has no parent", process)
+	return 0
+}
+
 // held says that the kubelet lists a GPU for each of the pods, and for no other one.
 func (s *holders) held(pods ...string) error {
 	given, err := claims(holdersNamespace)
@@ -177,17 +190,7 @@ func (s *holders) show(format string, args ...any) {
 	s.logf(format, args...)
 	command := []string{"-n", holdersNamespace, "get", "pods", "-o", "wide"}
 	s.t.Logf("$ kubectl %s\n%s", strings.Join(command, " "), s.MustKubectl(command...))
-	page := s.next()
-	var lines []string
-	for _, series := range page.Series {
-		name := strings.TrimPrefix(series.Name, "gpusignal_")
-		switch {
-		case strings.HasPrefix(name, "container_gpu_") && !strings.Contains(name, "observed"), strings.HasPrefix(name, "gpu_"),
-			name == "device_busy_seconds_total", name == "device_unowned_busy_seconds_total", name == "exporter_source_up":
-			lines = append(lines, series.String())
-		}
-	}
-	s.t.Logf("$ curl http://%s/metrics\n%s", s.address, strings.Join(lines, "\n"))
+	s.t.Logf("$ curl http://%s/metrics\n%s", s.address, told(s.next()))
 }
 
 // logf with the time since the start.

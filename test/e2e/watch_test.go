@@ -45,7 +45,12 @@ func watchMetrics(t *testing.T, address string) *watch {
 			}
 		}
 	}()
-	t.Cleanup(w.stop)
+	t.Cleanup(func() {
+		w.stop()
+		if t.Failed() {
+			t.Logf("the daemon's last page:\n%s", told(w.newest()))
+		}
+	})
 	return w
 }
 
@@ -74,7 +79,7 @@ func (w *watch) look(kept *books.Books) {
 
 // scrape the daemon.
 func (w *watch) scrape() (books.Page, error) {
-	client := http.Client{Timeout: 5 * time.Second}
+	client, asked := http.Client{Timeout: 5 * time.Second}, time.Now()
 	resp, err := client.Get("http://" + w.address + "/metrics")
 	if err != nil {
 		return books.Page{}, err
@@ -83,7 +88,21 @@ func (w *watch) scrape() (books.Page, error) {
 	if resp.StatusCode != http.StatusOK {
 		return books.Page{}, fmt.Errorf("read /metrics: %s", resp.Status)
 	}
-	return books.Parse(time.Now(), resp.Body)
+	return books.Parse(asked, resp.Body)
+}
+
+// told is what a page tells of GPUs and of who holds them.
+func told(p books.Page) string {
+	var lines []string
+	for _, series := range p.Series {
+		name := strings.TrimPrefix(series.Name, "gpusignal_")
+		switch {
+		case strings.HasPrefix(name, "container_gpu_") && !strings.Contains(name, "observed"), strings.HasPrefix(name, "gpu_"),
+			name == "device_busy_seconds_total", name == "device_unowned_busy_seconds_total", name == "exporter_source_up":
+			lines = append(lines, series.String())
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 // newest page.
@@ -93,11 +112,11 @@ func (w *watch) newest() books.Page {
 	return w.last
 }
 
-// next page, which is read after now.
+// next page that is asked for after now.
 func (w *watch) next() books.Page {
 	w.t.Helper()
 	for asked := time.Now(); time.Since(asked) < 30*time.Second; time.Sleep(20 * time.Millisecond) {
-		if p := w.newest(); p.At.After(asked.Add(time.Second)) {
+		if p := w.newest(); p.At.After(asked) {
 			return p
 		}
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// Page is what /metrics said at an instant, without summaries and histograms.
+// Page is what /metrics said when it was asked at an instant, without summaries and histograms.
 type Page struct {
 	At     time.Time
 	Series []Series
