@@ -44,17 +44,19 @@ func startCluster(t *testing.T, downscale time.Duration, offers ...offer) *clust
 	c.Import(daemonImage(t))
 	for _, o := range offers {
 		startDevicePlugin(t, o)
-		c.Wait("the node to offer its GPUs", time.Minute, func() error {
-			var node struct {
-				Status struct{ Allocatable map[string]string }
-			}
-			err := c.API("/api/v1/nodes/"+cluster.Node, &node)
+	}
+	c.Wait("the node to offer its GPUs", time.Minute, func() error {
+		var node struct {
+			Status struct{ Allocatable map[string]string }
+		}
+		err := c.API("/api/v1/nodes/"+cluster.Node, &node)
+		for _, o := range offers {
 			if got := node.Status.Allocatable[o.resource]; err == nil && got != fmt.Sprint(len(o.ids)) {
 				err = fmt.Errorf("allocatable of %s: %q, want %d", o.resource, got, len(o.ids))
 			}
-			return err
-		})
-	}
+		}
+		return err
+	})
 	c.MustKubectl("label", "node", cluster.Node, "nvidia.com/gpu.present=true")
 	c.Apply(read(t, "testdata/runtime-class.yaml"))
 	c.Apply(read(t, root+"/daemonset.yaml"))
