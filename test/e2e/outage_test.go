@@ -79,8 +79,11 @@ func (s *holders) answers() {
 	var last string
 	asked := time.Now()
 	for {
-		err := s.held("alone", "first", "second", "pair")
-		if said := fmt.Sprint(err); said != last {
+		err, said := s.held("alone", "first", "second", "pair"), "the kubelet lists them all"
+		if err != nil {
+			said = err.Error()
+		}
+		if said != last {
 			s.t.Logf("   %v: %s", time.Since(asked).Round(10*time.Millisecond), said)
 			last = said
 		}
@@ -118,8 +121,8 @@ func (s *holders) returned(what string, left time.Time) {
 	time.Sleep(steady)
 	s.next()
 	n := s.unpin()
-	s.show("%s; %v after it went all series are those from before, on each of %d pages", what, since(left), n)
+	s.show("%s, %v ago; %d pages since then had the series from before", what, since(left), n)
 	if n < 5 {
-		s.t.Errorf("only %d pages tell of it", n)
+		s.t.Error("that is too few to show anything")
 	}
 }

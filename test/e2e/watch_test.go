@@ -20,10 +20,12 @@ type watch struct {
 
 	mu   sync.Mutex
 	last books.Page
-	// read counts the pages, wrong what is wrong with them.
-	read, wrong int
-	// same are the series that every page has to have, and no other ones; nil where that is not asked.
-	same []string
+	// wrong counts what is wrong with the pages.
+	wrong int
+	// same are the series that every page has to have, and no other ones, nil where that is not asked; alike counts the pages that
+	// have them.
+	same  []string
+	alike int
 }
 
 // watchMetrics begins to watch, until stop is called or the test ends.
@@ -65,8 +67,9 @@ func (w *watch) look(kept *books.Books) {
 	defer w.mu.Unlock()
 	if err == nil {
 		w.last = page
-		w.read++
-		if difference := difference(w.same, page.Identities()); w.same != nil && difference != "" {
+		if difference := difference(w.same, page.Identities()); difference == "" {
+			w.alike++
+		} else if w.same != nil {
 			wrong = append(wrong, fmt.Errorf("the series are not the same: %s", difference))
 		}
 	}
@@ -128,7 +131,7 @@ func (w *watch) next() books.Page {
 func (w *watch) pin() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.same, w.read = w.last.Identities(), 0
+	w.same, w.alike = w.last.Identities(), 0
 }
 
 // unpin them, and return how many pages had them.
@@ -136,7 +139,7 @@ func (w *watch) unpin() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.same = nil
-	return w.read
+	return w.alike
 }
 
 // span is what counters did between two pages.
