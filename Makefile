@@ -88,7 +88,7 @@ fuzz: deps ## Fuzz every parser for a minute each.
 
 .PHONY: e2e
 e2e: build ## Prove it on a real cluster of one node: as root; builds Kubernetes and Prometheus (half an hour of CPU time, once).
-	cd test/e2e && go test -count=1 -p 1 -timeout 45m -v ./...
+	cd test/e2e && go test -count=1 -p 1 -timeout 1h -v ./...
 
 .PHONY: truth
 truth: build ## Measure how far the published utilisation is from a known load's, and how late, with a real Prometheus: half an hour.

@@ -30,24 +30,35 @@ func uuids() []string {
 // utilization in percent that the stub tells of one of its GPUs: each another, so that a wrong owner shows.
 func utilization(n int) int { return 20 + 10*n }
 
-// startCluster starts a cluster whose node has the stub's GPUs, and gpusignal on it from daemonset.yaml as it stands.
-func startCluster(t *testing.T, downscale time.Duration) *cluster.Cluster {
+// offer is what a device plugin offers.
+type offer struct {
+	resource string
+	ids      []string
+}
+
+// startCluster starts a cluster whose node has the stub's GPUs, offered in some way, and gpusignal on it from daemonset.yaml as it
+// stands.
+func startCluster(t *testing.T, downscale time.Duration, offers ...offer) *cluster.Cluster {
 	t.Helper()
 	c := cluster.Start(t, machine.Dir(), cluster.Settings{Programs: built, Downscale: downscale})
 	c.Import(daemonImage(t))
-	c.Import(cluster.Image{
-		Name: "gpusignal.test/triton:1", Files: map[string]string{"/triton": built + "/triton"}, Entrypoint: []string{"/triton"},
-	})
-	startDevicePlugin(t)
+	for _, o := range offers {
+		startDevicePlugin(t, o)
+	}
 	c.Wait("the node to offer its GPUs", time.Minute, func() error {
-		out, err := c.Kubectl("get", "node", cluster.Node, "-o", `jsonpath={.status.allocatable.nvidia\.com/gpu}`)
-		if err == nil && out != fmt.Sprint(gpus) {
-			err = fmt.Errorf("allocatable: %q", out)
+		var node struct {
+			Status struct{ Allocatable map[string]string }
+		}
+		err := c.API("/api/v1/nodes/"+cluster.Node, &node)
+		for _, o := range offers {
+			if got := node.Status.Allocatable[o.resource]; err == nil && got != fmt.Sprint(len(o.ids)) {
+				err = fmt.Errorf("allocatable of %s: %q, want %d", o.resource, got, len(o.ids))
+			}
 		}
 		return err
 	})
 	c.MustKubectl("label", "node", cluster.Node, "nvidia.com/gpu.present=true")
-	c.Apply(read(t, "testdata/model-server.yaml"))
+	c.Apply(read(t, "testdata/runtime-class.yaml"))
 	c.Apply(read(t, root+"/daemonset.yaml"))
 	return c
 }
@@ -67,11 +78,7 @@ func daemonImage(t *testing.T) cluster.Image {
 		}
 	}
 	script := filepath.Join(t.TempDir(), "script")
-	lines := fmt.Sprintf("devices %d\n", gpus)
-	for n, uuid := range uuids() {
-		lines += fmt.Sprintf("gpu.%d.uuid %s\ngpu.%d.utilization %d\n", n, uuid, n, utilization(n))
-	}
-	write(t, script, lines)
+	write(t, script, stubScript())
 	files["/usr/local/bin/gpusignal"] = daemon
 	files[libraries+"/libnvidia-ml.so.1"] = built + "/libnvidia-ml.so.1"
 	files["/etc/nvml-stub"] = script
@@ -79,6 +86,15 @@ func daemonImage(t *testing.T) cluster.Image {
 		Name: imageName(t, root+"/daemonset.yaml"), Files: files, Entrypoint: []string{"/usr/local/bin/gpusignal"},
 		Env: []string{"NVIDIA_VISIBLE_DEVICES=all", "NVIDIA_DRIVER_CAPABILITIES=utility", "GPUSIGNAL_STUB_SCRIPT=/etc/nvml-stub"},
 	}
+}
+
+// stubScript is what the stub of the driver's library tells of its GPUs.
+func stubScript() string {
+	lines := fmt.Sprintf("devices %d\n", gpus)
+	for n, uuid := range uuids() {
+		lines += fmt.Sprintf("gpu.%d.uuid %s\ngpu.%d.utilization %d\n", n, uuid, n, utilization(n))
+	}
+	return lines
 }
 
 // imageName is the one that a manifest asks for.
@@ -111,10 +127,10 @@ func startAdapter(t *testing.T, c *cluster.Cluster) {
 	})
 }
 
-// startDevicePlugin offers the stub's GPUs to the kubelet.
-func startDevicePlugin(t *testing.T) {
+// startDevicePlugin offers GPUs to the kubelet.
+func startDevicePlugin(t *testing.T, o offer) {
 	t.Helper()
-	plugin := deviceplugin.New("/var/lib/kubelet/device-plugins", "nvidia.com/gpu", uuids(), slog.New(slog.NewTextHandler(t.Output(), nil)))
+	plugin := deviceplugin.New("/var/lib/kubelet/device-plugins", o.resource, o.ids, slog.New(slog.NewTextHandler(t.Output(), nil)))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- plugin.Run(ctx) }()

@@ -27,9 +27,13 @@ type scene struct {
 // newScene starts all that the autoscaler needs, by the files that users apply.
 func newScene(t *testing.T) *scene {
 	t.Helper()
-	s := &scene{t: t, started: time.Now(), Cluster: startCluster(t, downscale)}
+	s := &scene{t: t, started: time.Now(), Cluster: startCluster(t, downscale, offer{"nvidia.com/gpu", uuids()})}
 	s.untold, s.stalled = make(map[sample]bool), make(map[sample]bool)
 	s.logf("the node is ready")
+	s.Import(cluster.Image{
+		Name: "gpusignal.test/triton:1", Files: map[string]string{"/triton": built + "/triton"}, Entrypoint: []string{"/triton"},
+	})
+	s.Apply(read(t, "testdata/model-server.yaml"))
 	s.MustKubectl("create", "namespace", "monitoring")
 	s.MustKubectl("-n", "monitoring", "create", "serviceaccount", "prometheus")
 	s.Apply(read(t, root+"/examples/prometheus/rbac.yaml"))

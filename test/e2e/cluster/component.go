@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -17,35 +18,45 @@ import (
 type component struct {
 	name string
 	log  string // path of the file with what it says
-	cmd  *exec.Cmd
-	done chan struct{}
+	env  []string
+	args []string
+	cmd  *exec.Cmd     // of its newest run
+	done chan struct{} // closed when that has ended
+	// away says that the test has ended it.
+	away bool
 }
 
 // start a program until the test ends. What it says goes to a file, whose end is shown when the test fails.
-func (c *Cluster) start(name string, env []string, program string, args ...string) *component {
+func (c *Cluster) start(name string, env []string, program string, args ...string) {
 	c.t.Helper()
-	p := &component{name: name, log: filepath.Join(c.dir, "logs", name+".log"), done: make(chan struct{})}
+	p := &component{name: name, log: filepath.Join(c.dir, "logs", name+".log"), env: env, args: append([]string{program}, args...)}
 	if err := os.MkdirAll(filepath.Dir(p.log), 0o755); err != nil {
 		c.t.Fatal(err)
 	}
-	log, err := os.Create(p.log)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	p.cmd = exec.Command(program, args...)
-	p.cmd.Env = append(os.Environ(), env...)
-	p.cmd.Stdout, p.cmd.Stderr = log, log
-	if err := p.cmd.Start(); err != nil {
-		c.t.Fatalf("start %s: %v", name, err)
-	}
-	go func() {
-		_ = p.cmd.Wait()
-		_ = log.Close()
-		close(p.done)
-	}()
+	p.run(c.t)
 	c.components = append(c.components, p)
 	c.t.Cleanup(func() { p.stop(c.t) })
-	return p
+}
+
+// run begins to run.
+func (p *component) run(t testing.TB) {
+	t.Helper()
+	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd, done := exec.Command(p.args[0], p.args[1:]...), make(chan struct{})
+	cmd.Env = append(os.Environ(), p.env...)
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("start %s: %v", p.name, err)
+	}
+	go func() {
+		_ = cmd.Wait()
+		_ = log.Close()
+		close(done)
+	}()
+	p.cmd, p.done, p.away = cmd, done, false
 }
 
 // stop ends a component, and with a failed test shows what it said last.
@@ -53,13 +64,40 @@ func (p *component) stop(t testing.TB) {
 	if t.Failed() {
 		t.Logf("%s said last:\n%s", p.name, p.tail())
 	}
-	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	p.end(syscall.SIGTERM)
+}
+
+// end by a signal, and by SIGKILL where that takes too long.
+func (p *component) end(s syscall.Signal) {
+	p.away = true
+	_ = p.cmd.Process.Signal(s)
 	select {
 	case <-p.done:
 	case <-time.After(10 * time.Second):
 		_ = p.cmd.Process.Kill()
 		<-p.done
 	}
+}
+
+// End a component by a signal.
+func (c *Cluster) End(name string, s syscall.Signal) {
+	c.t.Helper()
+	c.component(name).end(s)
+}
+
+// Again starts a component that was ended, as it was started before, and does not wait until it is ready.
+func (c *Cluster) Again(name string) {
+	c.t.Helper()
+	c.component(name).run(c.t)
+}
+
+func (c *Cluster) component(name string) *component {
+	c.t.Helper()
+	i := slices.IndexFunc(c.components, func(p *component) bool { return p.name == name })
+	if i < 0 {
+		c.t.Fatalf("the cluster has no component %q", name)
+	}
+	return c.components[i]
 }
 
 // tail is the end of what a component said.
@@ -72,9 +110,12 @@ func (p *component) tail() string {
 	return string(bytes.Join(lines[max(0, len(lines)-10):], []byte("\n")))
 }
 
-// ended tells of a component that runs no more.
+// ended tells of a component that has ended by itself.
 func (c *Cluster) ended() error {
 	for _, p := range c.components {
+		if p.away {
+			continue
+		}
 		select {
 		case <-p.done:
 			return fmt.Errorf("%s has ended: %v; it said last:\n%s", p.name, p.cmd.ProcessState, p.tail())

@@ -9,11 +9,11 @@ import (
 	"gpusignal/test/e2e/machine"
 )
 
-// Sockets of containerd, and the name of the image that holds a pod's namespaces.
-const (
-	containerd = "/run/containerd/containerd.sock"
-	pauseImage = "gpusignal.test/pause:1"
-)
+// containerd is its socket.
+const containerd = "/run/containerd/containerd.sock"
+
+// PauseImage is the name of an image whose program waits for its end. Another of its containers holds a pod's namespaces.
+const PauseImage = "gpusignal.test/pause:1"
 
 // startNode starts containerd and the kubelet, and waits until the node is ready.
 func (c *Cluster) startNode() {
@@ -23,7 +23,7 @@ func (c *Cluster) startNode() {
 	writeFile(c.t, config, fmt.Sprintf(containerdConfig, machine.NetworkPlugins(), networks))
 	c.start("containerd", nil, "containerd", "--config="+config)
 	c.Wait("containerd", time.Minute, func() error { _, err := c.ctr("version"); return err })
-	c.Import(Image{Name: pauseImage, Files: map[string]string{"/pause": c.programs + "/pause"}, Entrypoint: []string{"/pause"}})
+	c.Import(Image{Name: PauseImage, Files: map[string]string{"/pause": c.programs + "/pause"}, Entrypoint: []string{"/pause"}})
 
 	resolve, settings := filepath.Join(c.dir, "resolv.conf"), filepath.Join(c.dir, "kubelet.yaml")
 	writeFile(c.t, resolve, "")
@@ -47,7 +47,7 @@ const containerdConfig = `version = 2
 [plugins."io.containerd.internal.v1.opt"]
   path = "/var/lib/containerd/opt"
 [plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "` + pauseImage + `"
+  sandbox_image = "` + PauseImage + `"
   stream_server_address = "127.0.0.1"
   disable_apparmor = true # its profile would stay in the kernel
   # Without CAP_SYS_RESOURCE runc may not lower an oom_score_adj, and dies of it.

@@ -3,13 +3,17 @@
 package machine
 
 import (
+	"cmp"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -31,11 +35,11 @@ const (
 // namespaces are those that the tests get.
 const namespaces = unix.CLONE_NEWNET | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS
 
-// Main runs a test binary's tests in namespaces of their own and returns its exit code. prepare runs before, on the machine as
-// it is: what has to be downloaded or built belongs there. run runs the tests, within.
+// Main runs each test of a test binary in namespaces of its own, one after the other, and returns the binary's exit code. prepare
+// runs before, on the machine as it is: what has to be downloaded or built belongs there. run runs a test, within them.
 //
-// The tests find a network of nothing but the loopback device, an empty /run, /var/lib and /var/log (see mounts), the cgroup
-// CgroupRoot, and the folder Dir, which is their home and holds their temporary files.
+// A test finds a network of nothing but the loopback device, an empty /run, /var/lib and /var/log (see mounts), the cgroup
+// CgroupRoot, and the folder Dir, which is its home and holds its temporary files.
 func Main(prepare func() error, run func() int) int {
 	switch os.Getenv(stageEnv) {
 	case first:
@@ -51,10 +55,10 @@ func Main(prepare func() error, run func() int) int {
 	return code
 }
 
-// Dir is the folder that the tests may write into. It is removed when they end.
+// Dir is the folder that a test may write into. It is removed when it ends.
 func Dir() string { return os.Getenv(dirEnv) }
 
-// isolate prepares, runs the tests and compares the machine with what it was.
+// isolate prepares and runs the tests, until one of them leaves the machine changed.
 func isolate(prepare func() error) (code int, err error) {
 	if err := Require(); err != nil {
 		return 1, err
@@ -67,24 +71,63 @@ func isolate(prepare func() error) (code int, err error) {
 	if err := removeCgroups(); err != nil {
 		return 1, fmt.Errorf("remove the cgroups of a run that was cut off: %w", err)
 	}
-	before, err := look(work.run, nil)
+	if err := prepare(); err != nil {
+		return 1, err
+	}
+	flag.Parse()
+	selected, err := selection(flag.Lookup("test.run").Value.String())
+	if err != nil {
+		return 1, err
+	}
+	for _, pattern := range selected {
+		failed, err := alone(work.run, pattern)
+		if err != nil {
+			return 1, err
+		}
+		code = max(code, failed)
+	}
+	return code, nil
+}
+
+// selection returns a pattern for each test of this binary that the value of a flag -run selects: the test's name, and what the
+// value says of subtests.
+func selection(run string) ([]string, error) {
+	name, subtests, nested := strings.Cut(run, "/")
+	// It is the binary itself that knows, in the part that runs tests.
+	list := exec.Command("/proc/self/exe", "-test.list", cmp.Or(name, "."))
+	list.Env = append(os.Environ(), stageEnv+"="+tests)
+	out, err := list.Output()
+	if err != nil {
+		return nil, fmt.Errorf("list the tests: %w", err)
+	}
+	var patterns []string
+	for test := range strings.FieldsSeq(string(out)) {
+		pattern := "^" + test + "$"
+		if nested {
+			pattern += "/" + subtests
+		}
+		patterns = append(patterns, pattern)
+	}
+	return patterns, nil
+}
+
+// alone runs a test and compares the machine with what it was.
+func alone(run, pattern string) (code int, err error) {
+	before, err := look(run, nil)
 	if err != nil {
 		return 1, err
 	}
 	if err := makeCgroups(); err != nil {
 		return 1, errors.Join(fmt.Errorf("make a cgroup for the tests: %w", err), removeCgroups())
 	}
-	if err := prepare(); err != nil {
-		return 1, errors.Join(err, removeCgroups())
-	}
-	code, theirs, err := inNamespaces(work.run)
-	err = errors.Join(err, removeCgroups(), os.RemoveAll(work.run))
-	return code, errors.Join(err, before.compare(work.run, theirs))
+	code, theirs, err := inNamespaces(run, pattern)
+	err = errors.Join(err, removeCgroups(), os.RemoveAll(run))
+	return code, errors.Join(err, before.compare(run, theirs))
 }
 
-// inNamespaces starts this binary again as the first process of new namespaces and waits for its end, with which every process
-// in them ends. A signal ends it early. It returns the exit code, and which namespaces they were.
-func inNamespaces(run string) (code int, theirs []string, err error) {
+// inNamespaces starts this binary again as the first process of new namespaces, for the tests of a pattern, and waits for its end,
+// with which every process in them ends. A signal ends it early. It returns the exit code, and which namespaces they were.
+func inNamespaces(run, pattern string) (code int, theirs []string, err error) {
 	// The signal of Pdeathsig is sent when the thread that started the process ends.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -94,7 +137,7 @@ func inNamespaces(run string) (code int, theirs []string, err error) {
 	if err := os.MkdirAll(filepath.Join(run, "tmp"), 0o755); err != nil {
 		return 1, nil, err
 	}
-	cmd := again(first)
+	cmd := again(first, "-test.run="+pattern) // The last of a flag counts.
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + run, "TMPDIR=" + run + "/tmp", stageEnv + "=" + first, dirEnv + "=" + run}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: namespaces, Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
@@ -151,9 +194,9 @@ func beFirst() int {
 	}
 }
 
-// again is this binary with the same arguments, in another stage.
-func again(stage string) *exec.Cmd {
-	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
+// again is this binary with the same arguments and more, in another stage.
+func again(stage string, more ...string) *exec.Cmd {
+	cmd := exec.Command("/proc/self/exe", slices.Concat(os.Args[1:], more)...)
 	cmd.Env = append(os.Environ(), stageEnv+"="+stage)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	return cmd

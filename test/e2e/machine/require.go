@@ -46,18 +46,23 @@ func Require() error {
 	if err := probe.Run(); err != nil {
 		return fmt.Errorf("the real stack makes namespaces, which this root may not: %w", err)
 	}
-	if programs, packages := missing(); len(packages) > 0 {
+	if programs, packages := missing(NetworkPlugins()); len(packages) > 0 {
 		return install(programs, packages)
 	}
 	return nil
 }
 
-// missing programs, and the packages they are in, each once.
-func missing() (programs, packages []string) {
+// missing programs, and the packages they are in, each once. The network's plugins are looked for in their folder alone: iproute2
+// has a program bridge as well.
+func missing(plugins string) (programs, packages []string) {
 	seen := make(map[string]bool)
 	for _, need := range needs() {
-		_, err := exec.LookPath(need[0])
-		if err == nil || need[0] == "bridge" && NetworkPlugins() != "" {
+		found := plugins != ""
+		if need[0] != "bridge" {
+			_, err := exec.LookPath(need[0])
+			found = err == nil
+		}
+		if found {
 			continue
 		}
 		programs = append(programs, need[0])
@@ -82,7 +87,7 @@ func install(programs, packages []string) error {
 			return fmt.Errorf("%s; apt-get %s: %w\n%s", lacks, args[0], err, out)
 		}
 	}
-	if still, _ := missing(); len(still) > 0 {
+	if still, _ := missing(NetworkPlugins()); len(still) > 0 {
 		return fmt.Errorf("missing here, also after apt-get install: %s", strings.Join(still, ", "))
 	}
 	return nil
