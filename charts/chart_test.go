@@ -224,13 +224,14 @@ func TestRulesAreTheRepositorys(t *testing.T) {
 	if len(copies) != len(paths) {
 		t.Errorf("the chart has %v, the repository %v", copies, paths)
 	}
-	for _, file := range []string{"recording", "alerts", "shadow"} {
+	for _, path := range paths {
+		file := strings.TrimSuffix(filepath.Base(path), ".yaml")
 		rule := the[*monitoringv1.PrometheusRule](t, objects(t, "--set", "prometheusRule.enabled=true,prometheusRule.files={"+file+"}"))
 		if rule.Name != "gpusignal-"+file || len(rule.Spec.Groups) == 0 {
 			t.Errorf("%s: %s has %d groups", file, rule.Name, len(rule.Spec.Groups))
 		}
 		var want monitoringv1.PrometheusRuleSpec
-		if err := yaml.UnmarshalStrict([]byte(read(t, "../rules/"+file+".yaml")), &want); err != nil {
+		if err := yaml.UnmarshalStrict([]byte(read(t, path)), &want); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(want, rule.Spec); diff != "" {

@@ -2,6 +2,7 @@
 package charts_test
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io/fs"
@@ -44,7 +45,7 @@ func TestMain(m *testing.M) {
 
 // explained is an error with what the program wrote.
 func explained(err error) error {
-	if exit, ok := err.(*exec.ExitError); ok {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return fmt.Errorf("%w: %s", err, exit.Stderr)
 	}
 	return err
