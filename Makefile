@@ -29,6 +29,13 @@ run: build ## Run it: on the real driver where there is one, else on a simulated
 .PHONY: test
 test: deps ## Run all tests with the race detector.
 	go test -race -timeout 5m -ldflags=-extldflags=-Wl,-z,lazy ./...
+	$(CHARTS) go test ./...
+
+# Helm is built before its tests begin, for they have a time limit.
+CHARTS := cd charts && export CGO_ENABLED=0 && go tool -n helm >/dev/null &&
+.PHONY: manifests
+manifests: ## Write daemonset.yaml, kustomize/ and what the chart has of other folders anew.
+	$(CHARTS) go test -update .
 
 .PHONY: check-binary
 check-binary: build ## Hold the built binary to its budget, and see that it binds lazily.
@@ -61,6 +68,7 @@ lint: deps $(LINT) ## Check style, and who may import whom.
 	go mod tidy -diff
 	cd test/e2e && ../../$(LINT) run ./... && go mod tidy -diff
 	cd tools && ../$(LINT) run ./mutants/...
+	cd charts && ../$(LINT) run ./... && go mod tidy -diff
 
 $(LINT): tools/go.mod tools/go.sum
 	@mkdir -p build

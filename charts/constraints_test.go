@@ -1,0 +1,44 @@
+package charts_test
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// constraints are OpenShift's SecurityContextConstraints (security.openshift.io/v1), as far as the chart may use them. OpenShift's
+// own module has no versions to depend on.
+type constraints struct {
+	metav1.TypeMeta
+	metav1.ObjectMeta `json:"metadata"`
+
+	AllowPrivilegedContainer bool                `json:"allowPrivilegedContainer"`
+	AllowPrivilegeEscalation bool                `json:"allowPrivilegeEscalation"`
+	AllowedCapabilities      []corev1.Capability `json:"allowedCapabilities"`
+	RequiredDropCapabilities []corev1.Capability `json:"requiredDropCapabilities"`
+	AllowHostDirVolumePlugin bool                `json:"allowHostDirVolumePlugin"`
+	AllowHostNetwork         bool                `json:"allowHostNetwork"`
+	AllowHostPorts           bool                `json:"allowHostPorts"`
+	AllowHostPID             bool                `json:"allowHostPID"`
+	AllowHostIPC             bool                `json:"allowHostIPC"`
+	ReadOnlyRootFilesystem   bool                `json:"readOnlyRootFilesystem"`
+	RunAsUser                strategy            `json:"runAsUser"`
+	SELinuxContext           strategy            `json:"seLinuxContext"`
+	FSGroup                  strategy            `json:"fsGroup"`
+	SupplementalGroups       strategy            `json:"supplementalGroups"`
+	SeccompProfiles          []string            `json:"seccompProfiles"`
+	Volumes                  []string            `json:"volumes"`
+}
+
+type strategy struct {
+	Type string `json:"type"`
+}
+
+// DeepCopyObject makes it an object; nothing here copies one.
+func (c *constraints) DeepCopyObject() runtime.Object { return c }
+
+func addConstraints(s *runtime.Scheme) error {
+	s.AddKnownTypeWithName(schema.GroupVersionKind{Group: "security.openshift.io", Version: "v1", Kind: "SecurityContextConstraints"}, &constraints{})
+	return nil
+}
