@@ -133,7 +133,8 @@ func (k *claimKeeper) poll(ctx context.Context, from lister) {
 		}
 		k.meter.fail(at.Sub(start), from.Explain(err))
 	} else {
-		k.mapping.list(at, got)
+		pods := k.pods()
+		k.mapping.list(at, got, !pods.live && !pods.lost.IsZero())
 		k.listed = at
 		k.meter.ok(at, at.Sub(start))
 	}

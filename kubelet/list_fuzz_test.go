@@ -44,7 +44,7 @@ func FuzzList(f *testing.F) {
 				return
 			}
 			at = at.Add(time.Second)
-			m.list(at, listing{allocations: allocations(&answer), pods: len(answer.GetPodResources()), anew: anew})
+			m.list(at, listing{allocations: allocations(&answer), pods: len(answer.GetPodResources()), anew: anew}, false)
 			for _, view := range []*podView{{}, live(pod("a", "1", "Running"), pod("c", "2", "Failed"))} {
 				checkJoined(t, &m, j.join(m.held, devices, view, index), devices)
 			}

@@ -29,13 +29,18 @@ type holding struct {
 // fail notes that the kubelet did not answer. What it said before stands.
 func (m *mapping) fail(at time.Time) { m.unsettled = at }
 
-// list takes a good answer.
-func (m *mapping) list(at time.Time, l listing) {
+// list takes a good answer. While blind, which is when no source of pods is live though one was, nobody can tell that a pod is gone:
+// a kubelet that restarts without the API server lists none until it is back. So a doubt does not age meanwhile.
+func (m *mapping) list(at time.Time, l listing, blind bool) {
 	got := l.allocations
 	if (l.anew || l.pods == 0) && len(m.held) > 0 {
 		m.unsettled = at
 	}
 	doubtful := doubtful(m.unsettled, at)
+	blind = blind && doubtful
+	if blind {
+		m.unsettled = at
+	}
 	next := make([]holding, 0, len(got))
 	for _, a := range got {
 		since := at
@@ -48,7 +53,7 @@ func (m *mapping) list(at time.Time, l listing) {
 		if _, there := slices.BinarySearchFunc(got, h.allocation, compareAllocations); there {
 			continue
 		}
-		if h.missing.IsZero() {
+		if h.missing.IsZero() || blind {
 			h.missing = at
 		}
 		if doubtful && at.Sub(h.missing) < grace && !taken(got, h.allocation) {

@@ -11,7 +11,7 @@ func TestMapping(t *testing.T) {
 	type event struct {
 		second int
 		// list is what the kubelet lists, one letter a pod with the digit of its device, "x" a pod without; "!" is a failure,
-		// and "~" a list over a new connection.
+		// "~" a list over a new connection, and "?" one while no source of pods is live.
 		list string
 		want string
 	}
@@ -44,6 +44,17 @@ func TestMapping(t *testing.T) {
 			[]event{{0, "a0", "a0"}, {1, "", "a0"}, {59, "a0", "a0"}, {60, "", "a0"}, {119, "", "a0"}, {120, "", ""}},
 		},
 		{
+			"a restart while nobody tells of pods",
+			[]event{
+				{0, "a0 b1", "a0 b1"}, {1, "!", "a0 b1"}, {2, "?", "a0 b1"}, {60, "?", "a0 b1"}, {110, "? ~ x", "a0 b1"}, {160, "? b1", "a0 b1"},
+				{161, "b1", "a0 b1"}, {219, "b1", "a0 b1"}, {220, "b1", "b1"},
+			},
+		},
+		{
+			"nobody tells of pods, and the kubelet is settled",
+			[]event{{0, "a0 b1", "a0 b1"}, {1, "? b1", "b1"}},
+		},
+		{
 			"down for an hour, then settled",
 			[]event{{0, "a0 b1", "a0 b1"}, {1, "!", "a0 b1"}, {3600, "!", "a0 b1"}, {3601, "a0 b1", "a0 b1"}, {3661, "a0", "a0"}},
 		},
@@ -58,10 +69,14 @@ func TestMapping(t *testing.T) {
 					m.fail(at)
 				} else {
 					var l listing
+					blind := false
 					for word := range strings.FieldsSeq(e.list) {
 						switch word {
 						case "~":
 							l.anew = true
+							continue
+						case "?":
+							blind = true
 							continue
 						case "x":
 						default:
@@ -69,7 +84,7 @@ func TestMapping(t *testing.T) {
 						}
 						l.pods++
 					}
-					m.list(at, l)
+					m.list(at, l, blind)
 				}
 				var have []string
 				for _, h := range m.held {
@@ -90,18 +105,18 @@ func TestMappingAge(t *testing.T) {
 	second := func(n int) time.Time { return begin.Add(time.Duration(n) * time.Second) }
 	a, b := allocation{pod: "a", id: "0"}, allocation{pod: "b", id: "1"}
 	one, both := listing{allocations: []allocation{a}, pods: 1}, listing{allocations: []allocation{a, b}, pods: 2}
-	m.list(second(0), both)
-	m.list(second(5), both)
+	m.list(second(0), both, false)
+	m.list(second(5), both, false)
 	if got := m.confirmed(second(5)); !got.Equal(second(5)) {
 		t.Errorf("confirmed at %v, want the newest list", got.Sub(begin))
 	}
 	m.fail(second(6))
-	m.list(second(8), one)
-	m.list(second(9), one)
+	m.list(second(8), one, false)
+	m.list(second(9), one, false)
 	if got := m.confirmed(second(9)); !got.Equal(second(5)) {
 		t.Errorf("confirmed at %v, want the last list that had b", got.Sub(begin))
 	}
-	m.list(second(10), both)
+	m.list(second(10), both, false)
 	if got := m.confirmed(second(10)); !got.Equal(second(10)) {
 		t.Errorf("confirmed at %v, want the newest list again", got.Sub(begin))
 	}

@@ -38,7 +38,7 @@ func TestRivals(t *testing.T) {
 				id := map[string]string{"0": gpu0, "1": gpu1, "s": shared}[word[1:]]
 				answer = append(answer, allocation{namespace: "default", pod: word[:1], container: "main", resource: "nvidia.com/gpu", id: id})
 			}
-			m.list(at, listing{allocations: answer, pods: len(answer)})
+			m.list(at, listing{allocations: answer, pods: len(answer)}, false)
 			got = j.join(m.held, twoGPUs(), &podView{}, nil)
 		}
 		if claims := render(got.claims); claims != test.want {

@@ -10,6 +10,9 @@ import (
 // heldMost is how long the use of a shared device waits for processes to tell whose it is.
 const heldMost = 10 * time.Second
 
+// hidden is the part of the time that processes may have run in and be told to have used 0 %: ten of them, half a percent each.
+const hidden = 20
+
 // share says what a device is asked for that several containers hold, or held when what is now held began: its processes, at once
 // when it has become so, and once more when it no longer is.
 func (d *device) share(due ask, shared bool) ask {
@@ -38,13 +41,17 @@ func (d *device) waits(r *node.Reading, p portion) bool {
 }
 
 // tell says that the shares of the processes are of the time since the last booking, to within what a driver's ring lags behind. Of
-// an interval in which nothing ran nobody has a share.
+// an interval in which nothing ran nobody has a share; but where more ran than whole percents can hide, a driver that tells no share
+// tells nothing, and not that nobody ran.
 func (d *device) tell(r *node.Reading, busy time.Duration) bool {
 	if d.instance || r.Lacks.Has(node.FeatureProcessUtilization) {
 		return false
 	}
 	if !r.ProcessSpan.Known {
 		return busy == 0
+	}
+	if busy > r.ProcessSpan.Value/hidden && !slices.ContainsFunc(r.Processes.Value, func(p node.Process) bool { return p.Share > 0 }) {
+		return false
 	}
 	off := r.At.Sub(d.interval.from) - r.ProcessSpan.Value
 	return -longestLag <= off && off <= longestLag

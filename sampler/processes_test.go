@@ -24,6 +24,7 @@ type crowd struct {
 	read                   []time.Duration
 	ringBefore, readBefore time.Time
 	mig                    bool
+	mute                   bool // processes are told to have used nothing
 	shared                 atomic.Bool
 	blind                  atomic.Bool
 	gone                   atomic.Int64 // a PID that has ended
@@ -41,6 +42,9 @@ func (c *crowd) driver() *fake {
 		if want&node.WantProcesses != 0 {
 			c.read = append(c.read, time.Since(c.began))
 			r.Processes = node.Some([]node.Process{{PID: 10, Share: 0.75, Memory: 3}, {PID: 20, Share: 0.25, Memory: 1}})
+			if c.mute {
+				r.Processes.Value[0].Share, r.Processes.Value[1].Share = 0, 0
+			}
 			since := c.readBefore
 			if since.IsZero() || time.Since(since) > 16*time.Second {
 				since = c.ringBefore
@@ -161,6 +165,19 @@ func TestSharedDeviceWithoutShares(t *testing.T) {
 		}
 		if u := r.booked(gpu0)[1]; !u.By.Known || len(u.By.Value) != 2 {
 			t.Errorf("processes %v", u.By)
+		}
+	})
+}
+
+// A GPU that is half busy is not idle because no process is told to have used it.
+func TestSharedDeviceWhoseProcessesAreMute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := crowd{mute: true}
+		c.shared.Store(true)
+		r := start(t, c.driver(), c.config)
+		pass(11 * time.Second)
+		if lengths, shared, busy, _ := ends(r.booked(gpu0)); len(lengths) != 2 || shared[0] || shared[1] || busy != 5*time.Second {
+			t.Errorf("intervals of %v, told by processes %v, busy %v", lengths, shared, busy)
 		}
 	})
 }
