@@ -96,7 +96,7 @@ func TestNamesAreThoseOfTheContract(t *testing.T) {
 	known, made := families(t), served(t)
 	name := regexp.MustCompile(`\bgpusignal_\w*\w`)
 	named := 0
-	for _, path := range append(files(t), guide, "../docs/targets.md") {
+	for _, path := range append(files(t), guide, "../docs/targets.md", "../docs/dashboards.md") {
 		for _, n := range name.FindAllString(read(t, path), -1) {
 			named++
 			_, published := known[n]
