@@ -73,7 +73,9 @@ scrape_configs:
 `, page, dropped[1])
 }
 
-func isNumber(row Series) bool { return !math.IsNaN(row.Value.Value) && !math.IsInf(row.Value.Value, 0) }
+func isNumber(row Series) bool {
+	return !math.IsNaN(row.Value.Value) && !math.IsInf(row.Value.Value, 0)
+}
 
 // asked is a query and where it is from.
 type asked struct{ of, query string }
