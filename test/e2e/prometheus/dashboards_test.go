@@ -1,0 +1,160 @@
+package prometheus
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestDashboardsAnswer asks a real Prometheus, which reads a simulated node as examples/prometheus/prometheus.yml has it, each query
+// of each dashboard and of each variable, and each query that an example gives KEDA.
+func TestDashboardsAnswer(t *testing.T) {
+	page := freeAddress(t)
+	start(t, nil, daemon, "--simulate", "--web.listen-address="+page, "--signal.window=5s", "--log.level=error")
+	waitFor(t, "the daemon to be ready", time.Minute, func() error { return answers("http://" + page + "/-/ready") })
+	server := startPrometheus(t, exampleJobs(t, page))
+
+	// A healthy node has no device that is down, and no XID error until the simulated one has its first.
+	healthy := regexp.MustCompile(`gpusignal_device_(down|xid_age_seconds)\{`)
+	queries := queriesOfDashboards(t)
+	// A cold start is over after a minute or so, so each query has to answer once, not all at once.
+	silentYet := slices.Clone(queries)
+	waitFor(t, "every query of the dashboards to answer", 4*time.Minute, func() error {
+		var missing []error
+		silentYet = slices.DeleteFunc(silentYet, func(q asked) bool {
+			rows := server.ask(t, q.query, time.Time{})
+			answered := healthy.MatchString(q.query) || slices.ContainsFunc(rows, isNumber)
+			if !answered {
+				missing = append(missing, fmt.Errorf("%s: no number for %s", q.of, q.query))
+			}
+			return answered
+		})
+		return errors.Join(missing...)
+	})
+	t.Logf("%d queries answer", len(queries))
+
+	for of, query := range queriesOfKEDA(t) {
+		if rows := server.ask(t, query, time.Time{}); len(rows) != 1 || len(rows[0].Metric) != 0 {
+			t.Errorf("%s: %s answers %v; KEDA takes one number", of, query, rows)
+		}
+	}
+}
+
+// exampleJobs are the two jobs of the example, with one target and without waiting.
+func exampleJobs(t *testing.T, page string) string {
+	t.Helper()
+	example, err := os.ReadFile(root + "/examples/prometheus/prometheus.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dropped := regexp.MustCompile(`(?m)^ +regex: (gpusignal_\(.*)$`).FindSubmatch(example)
+	if dropped == nil {
+		t.Fatal("the example drops nothing of /metrics")
+	}
+	return fmt.Sprintf(`global: {scrape_interval: 1s}
+scrape_configs:
+  - job_name: gpusignal-signals
+    metrics_path: /signals
+    honor_labels: true
+    static_configs: [{targets: [%[1]q]}]
+  - job_name: gpusignal
+    honor_labels: true
+    static_configs: [{targets: [%[1]q]}]
+    metric_relabel_configs:
+      - {action: drop, source_labels: [__name__], regex: '%[2]s'}
+`, page, dropped[1])
+}
+
+func isNumber(row Series) bool {
+	return !math.IsNaN(row.Value.Value) && !math.IsInf(row.Value.Value, 0)
+}
+
+// asked is a query and where it is from.
+type asked struct{ of, query string }
+
+// queriesOfDashboards returns every one, with what Grafana puts in for variables.
+func queriesOfDashboards(t *testing.T) []asked {
+	t.Helper()
+	paths, _ := filepath.Glob(root + "/dashboards/*.json")
+	label := regexp.MustCompile(`^label_values\((.*), (\w+)\)$`)
+	var queries []asked
+	for _, path := range paths {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var dashboard struct {
+			Templating struct {
+				List []struct{ Name, Type, Definition string }
+			}
+			Panels []struct {
+				Title   string
+				Targets []struct{ Expr string }
+			}
+		}
+		if err := json.Unmarshal(content, &dashboard); err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		name := filepath.Base(path)
+		for _, v := range dashboard.Templating.List {
+			if v.Type != "query" {
+				continue
+			}
+			parts := label.FindStringSubmatch(v.Definition)
+			if parts == nil {
+				t.Fatalf("%s: variable %s is %s", name, v.Name, v.Definition)
+			}
+			queries = append(queries, asked{name + ", variable " + v.Name, substituted(t, "count by ("+parts[2]+") ("+parts[1]+")")})
+		}
+		for _, panel := range dashboard.Panels {
+			for _, target := range panel.Targets {
+				queries = append(queries, asked{name + ", " + panel.Title, substituted(t, target.Expr)})
+			}
+		}
+	}
+	if len(queries) == 0 {
+		t.Fatal("no query")
+	}
+	return queries
+}
+
+func substituted(t *testing.T, query string) string {
+	t.Helper()
+	query = strings.NewReplacer("$__rate_interval", "10s", "$__range", "1m",
+		"$job", ".+", "$instance", ".+", "$namespace", ".+", "$workload", ".*", "$pod", ".+").Replace(query)
+	if strings.Contains(query, "$") {
+		t.Fatalf("this test does not know a variable of %s", query)
+	}
+	return query
+}
+
+// queriesOfKEDA returns those of the examples that ask for series of ours, for the simulated node's workload chat.
+func queriesOfKEDA(t *testing.T) map[string]string {
+	t.Helper()
+	paths, _ := filepath.Glob(root + "/examples/keda/*.yaml")
+	queries := make(map[string]string)
+	for _, path := range paths {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := regexp.MustCompile(`(?m)^ +query: (?:>-\n((?: {10}.*\n)+)|(.*)$)`).FindAllStringSubmatch(string(content), -1)
+		for i, match := range found {
+			if query := match[1] + match[2]; strings.Contains(query, "gpusignal_") {
+				queries[fmt.Sprintf("%s, query %d", filepath.Base(path), i+1)] = strings.ReplaceAll(query, "llm-server", "chat")
+			}
+		}
+	}
+	if len(queries) < 3 {
+		t.Fatalf("only %d queries", len(queries))
+	}
+	return queries
+}
