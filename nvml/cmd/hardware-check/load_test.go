@@ -53,7 +53,7 @@ func TestCUDAHangs(t *testing.T) {
 func buildCUDA(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "libcuda.so.1")
-	out, err := exec.Command("gcc", "-std=gnu11", "-shared", "-fPIC", "-O1", "-o", path, "testdata/cuda/cuda.c").CombinedOutput()
+	out, err := exec.Command("gcc", "-std=gnu11", "-shared", "-fPIC", "-O1", "-o", path, "cuda/testdata/cuda.c").CombinedOutput()
 	if err != nil {
 		t.Fatalf("build CUDA's library: %v\n%s", err, out)
 	}

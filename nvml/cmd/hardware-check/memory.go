@@ -80,7 +80,7 @@ func (b *board) allocate() (pointer uint64, at time.Time, err error) {
 		err     error
 	}
 	g, _, ok := ask(&b.spin.guard, "allocating memory", func() (g given) {
-		g.pointer, g.err = b.spin.cuda.alloc(step)
+		g.pointer, g.err = b.spin.cuda.Alloc(step)
 		g.at = time.Now()
 		return g
 	})
@@ -97,7 +97,7 @@ func (b *board) release(pointer uint64) (at time.Time, err error) {
 		err error
 	}
 	t, _, ok := ask(&b.spin.guard, "freeing memory", func() (t taken) {
-		t.err = b.spin.cuda.free(pointer)
+		t.err = b.spin.cuda.Free(pointer)
 		t.at = time.Now()
 		return t
 	})

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"math/rand/v2"
 	"time"
+
+	"gpusignal/nvml/cmd/hardware-check/cuda"
 )
 
 // A spinner puts load on a GPU by kernels of known length, on a thread of its own.
 type spinner struct {
 	guard guard
-	cuda  cuda
+	cuda  *cuda.Device
 }
 
 // openCUDA opens the spinner of a board, once.
@@ -28,7 +30,7 @@ func (b *board) openCUDA() error {
 		b.noCUDA = errors.New("the GPU's PCI address is not known")
 	default:
 		s := &spinner{guard: guard{patience: b.lib.opts.deadline}}
-		err, _, ok := ask(&s.guard, "opening CUDA", func() error { return s.cuda.open(b.lib.opts.cuda, b.report.PCI) })
+		err, _, ok := ask(&s.guard, "opening CUDA", func() (err error) { s.cuda, err = cuda.Open(b.lib.opts.cuda, b.report.PCI); return err })
 		switch {
 		case !ok:
 			b.noCUDA = errors.New("CUDA does not open: a call has not come back")
@@ -43,7 +45,7 @@ func (b *board) openCUDA() error {
 }
 
 func (s *spinner) close() {
-	_, _, _ = ask(&s.guard, "closing CUDA", func() error { s.cuda.close(); return nil })
+	_, _, _ = ask(&s.guard, "closing CUDA", func() error { s.cuda.Close(); return nil })
 	s.guard.end()
 }
 
@@ -58,7 +60,7 @@ func (s *spinner) run(length time.Duration) (span, error) {
 	}
 	r, _, ok := ask(&s.guard, "running a kernel", func() (r ran) {
 		r.span.from = time.Now()
-		r.err = s.cuda.spin(length)
+		r.err = s.cuda.Spin(length)
 		r.span.to = time.Now()
 		return r
 	})

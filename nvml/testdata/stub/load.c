@@ -7,7 +7,7 @@ double now(void) {
 }
 
 load_t load_of(int gpu, const char *prefix) {
-	const struct bursts *bursts = prefix[0] == 0 ? bursts_of(gpu) : NULL;
+	struct bursts *bursts = prefix[0] == 0 ? bursts_of(gpu) : NULL;
 	if (bursts != NULL)
 		return (load_t){.bursts = bursts};
 	char key[64];

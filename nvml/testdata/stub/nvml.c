@@ -202,6 +202,11 @@ static ret_t list_processes(device_t *device, const char *key, uint *n, process_
 		out[found].memory = strcmp(rest, " -") == 0 ? ~0ull : strtoull(rest, NULL, 10);
 		out[found].gi = out[found].ci = 0xFFFFFFFF;
 	}
+	const struct bursts *bursts = strcmp(key, "process") == 0 ? bursts_of(device->gpu) : NULL;
+	double share;
+	for (int pid, nth = 0; bursts != NULL && (pid = burst_process(bursts, nth, 0, 0, &share)) != 0; nth++, found++)
+		if (found < *n)
+			out[found] = (process_t){.pid = (uint)pid, .memory = 512ull << 20, .gi = 0xFFFFFFFF, .ci = 0xFFFFFFFF};
 	ret_t ret = found > *n ? INSUFFICIENT_SIZE : SUCCESS;
 	*n = found;
 	return leave(device->gpu, ret);
@@ -238,6 +243,11 @@ ret_t nvmlDeviceGetProcessUtilization(device_t *device, process_use_t *out, uint
 			out[found] = use;
 		found++;
 	}
+	const struct bursts *bursts = bursts_of(device->gpu);
+	double share, base = epoch(device->gpu), from = 1e-6 * (double)last - base;
+	for (int pid, nth = 0; bursts != NULL && (pid = burst_process(bursts, nth, from > 0 ? from : 0, now(), &share)) != 0; nth++, found++)
+		if (out != NULL && found < *n)
+			out[found] = (process_use_t){.pid = (uint)pid, .stamp = (ull)(1e6 * (base + now())), .sm = (uint)(100 * share + 0.5)};
 	ret_t ret = found == 0 ? NOT_FOUND : found > *n || out == NULL ? INSUFFICIENT_SIZE : SUCCESS;
 	*n = found;
 	return leave(device->gpu, ret);

@@ -12,7 +12,12 @@
 
 enum { NOT_TOLD = -1 }; /* as a default: the call is not supported unless the script names the key */
 
-double power(int gpu) { return gpu_number(gpu, "power", 100e3 + 600e3 * gpu_number(gpu, "duty", 0)); }
+enum { IDLE = 100000, FULL = 600000 }; /* mW, and mW more */
+
+double power(int gpu) {
+	double load = bursts_of(gpu) != NULL ? utilization(gpu) / 100 : gpu_number(gpu, "duty", 0);
+	return gpu_number(gpu, "power", IDLE + FULL * load);
+}
 
 /* One number of a call: of the nth line of its key, or of the last one where nth is -1. */
 static ret_t tell_line(device_t *device, const char *key, int nth, long long otherwise, ull *out) {
@@ -65,6 +70,9 @@ double risen(int gpu, int counter, double rate) {
 
 ull energy(int gpu) {
 	char unused[64];
+	struct bursts *bursts = bursts_of(gpu);
+	if (bursts != NULL) /* the same for every process that asks */
+		return gpu_integer(gpu, "energy", 0) + (ull)(IDLE * now() + FULL * busy_in(bursts, now()));
 	int duty = gpu_text(gpu, "duty", -1, unused, sizeof unused);
 	return gpu_integer(gpu, "energy", 0) + (ull)risen(gpu, 0, duty ? power(gpu) : 0);
 }

@@ -17,7 +17,9 @@
  *   gpu.N.energy                mJ at the start
  *   gpu.N.duty 0.25             utilisation 25 and energy that rises by power x time
  *   gpu.N.period_ms 1000        with duty: 100 % in that share of every period, then 0
- *   gpu.N.bursts PATH           a file of bursts, a line each: beginning and end in seconds of the clock; with window_ms
+ *   gpu.N.bursts PATH           a file of bursts that may grow, a line each: beginning and end in seconds of the clock, and
+ *                               maybe the PID that is on the GPU from then on; with window_ms. Power is 100 W, and 700 W in a
+ *                               burst
  *   gpu.N.window_ms 1000        the driver's sample period, 1000/6 by default: live utilisation is the mean of the last one
  *                               where it is named, else that of the instant; the ring holds one value for each
  *   gpu.N.ring.length 72        samples that the ring holds
@@ -152,8 +154,10 @@ double now(void);                           /* seconds, by the script's clock */
 double epoch(int gpu);
 load_t load_of(int gpu, const char *prefix); /* prefix "" or "gi.G." */
 double busy(load_t load, double at);        /* seconds at full use until then */
-const struct bursts *bursts_of(int gpu);
+struct bursts *bursts_of(int gpu);
 double busy_in(const struct bursts *bursts, double at);
+/* The PID of the nth process of bursts that is alive, 0 past the last, and the share of a time in which it was busy. */
+int burst_process(const struct bursts *bursts, int nth, double from, double to, double *share);
 double window(int gpu);                     /* the driver's sample period in seconds */
 double utilization(int gpu);                /* percent, live */
 
