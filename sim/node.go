@@ -214,25 +214,32 @@ func (s socket) run(ctx context.Context) error {
 
 // Close removes the sockets and the processes, and closes what New opened. It is safe after Run and without it.
 func (n *Node) Close() error {
-	var errs []error
-	keep := func(err error) {
-		if err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, os.ErrNotExist) {
-			errs = append(errs, err)
-		}
-	}
-	for _, s := range n.sockets {
-		s.grpc.Stop()
-		keep(s.listener.Close())
-		keep(os.Remove(s.path))
-	}
+	errs := []error{n.closeSockets()}
 	for _, s := range n.servers {
 		for _, e := range s.endpoints {
 			if e.listener != nil {
-				keep(e.listener.Close())
+				errs = append(errs, unlessGone(e.listener.Close()))
 			}
 		}
 	}
-	keep(os.RemoveAll(n.Proc()))
+	errs = append(errs, unlessGone(os.RemoveAll(n.Proc())))
 	n.client.CloseIdleConnections()
 	return errors.Join(errs...)
+}
+
+func (n *Node) closeSockets() error {
+	var errs []error
+	for _, s := range n.sockets {
+		s.grpc.Stop()
+		errs = append(errs, unlessGone(s.listener.Close()), unlessGone(os.Remove(s.path)))
+	}
+	return errors.Join(errs...)
+}
+
+// unlessGone is an error, unless it says that what was to be closed or removed is gone already.
+func unlessGone(err error) error {
+	if errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
 }
