@@ -3,18 +3,22 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"gpusignal/nvml"
+	"gpusignal/nvml/cmd/hardware-check/proof"
 )
 
 // Options of a run.
@@ -28,7 +32,32 @@ type options struct {
 	deadline      time.Duration // for each call
 }
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() { os.Exit(command(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// command runs what the first argument names, and the probe where it names nothing.
+func command(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	name, rest := "", args
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		name, rest = args[0], args[1:]
+	}
+	switch name {
+	case "", "probe":
+		stop() // a signal ends the probe at once
+		return run(rest, stdout, stderr)
+	case "prove":
+		return proof.Run(ctx, rest, revision(), stdout, stderr)
+	case "load":
+		return runLoad(ctx, rest, stdout, stderr)
+	case "gpus":
+		return runGPUs(rest, stdout, stderr)
+	case "watch":
+		return runWatch(ctx, rest, stdout, stderr)
+	}
+	fmt.Fprintf(stderr, "hardware-check: there is no command %q: probe, prove, load, gpus, watch\n", name)
+	return 2
+}
 
 // run returns the exit code: 0 when there is a report, 1 when NVML cannot be opened, 2 for bad flags.
 func run(args []string, stdout, stderr io.Writer) int {
