@@ -103,14 +103,13 @@ func anchor(d *cuda.Device) (cuda.Event, time.Duration, error) {
 	return e, Now(), nil
 }
 
-// Repeat makes steps of a load ("matrix", "decode") until ctx ends, and returns how long each took.
+// Repeat makes steps of a load ("matrix", "decode") until ctx ends, at least one, and returns how long each took.
 func Repeat(ctx context.Context, d *cuda.Device, kind string) (Log, error) {
 	step, err := d.Work(kind)
 	if err != nil {
 		return nil, err
 	}
-	var out Log
-	for ctx.Err() == nil {
+	for out := (Log{}); ; {
 		from := Now()
 		took, err := step()
 		if err != nil {
@@ -118,6 +117,8 @@ func Repeat(ctx context.Context, d *cuda.Device, kind string) (Log, error) {
 		}
 		to := Now()
 		out = append(out, Line{What: Work, To: to, Host: to - from, GPU: took})
+		if ctx.Err() != nil {
+			return out, nil
+		}
 	}
-	return out, nil
 }

@@ -113,7 +113,7 @@ func harmCheck(kind string, m mode, log load.Log, rounds [][4]segment) Check {
 func judgeHarm(m mode, loss, noise float64) (Status, string) {
 	switch {
 	case m.budget == 0:
-		return NotRun, "measured, and nothing is promised of it"
+		return NotRun, unpromised
 	case loss > m.budget && loss > noise:
 		return Failed, fmt.Sprintf("a loss of %.2f %% is above the budget of %.2f %%", 100*loss, 100*m.budget)
 	case noise > m.budget:

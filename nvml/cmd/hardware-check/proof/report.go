@@ -72,6 +72,9 @@ type Value struct {
 // rehearsed is why a check that held on the stub library has not passed.
 const rehearsed = "rehearsed on the stub library, which is no GPU; it held"
 
+// unpromised is why a figure has no verdict.
+const unpromised = "measured; nothing is promised of it"
+
 // add enters a check. On the stub one that held is not run, for it says nothing of a GPU, and one that is of time or cost is not judged.
 func (r *Report) add(c Check, of kind) {
 	switch {

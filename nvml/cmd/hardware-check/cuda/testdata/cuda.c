@@ -32,11 +32,12 @@ static double clock_now(void) {
 	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static void nap(double seconds) {
-	if (seconds <= 0)
-		return;
-	struct timespec t = {(time_t)seconds, (long)(1e9 * (seconds - (double)(time_t)seconds))};
-	nanosleep(&t, NULL);
+/* Sleeps until a time, though signals may come meanwhile. */
+static void nap_until(double end) {
+	for (double rest; (rest = end - clock_now()) > 0;) {
+		struct timespec t = {(time_t)rest, (long)(1e9 * (rest - (double)(time_t)rest)) + 1};
+		nanosleep(&t, NULL);
+	}
 }
 
 static double setting(const char *name) {
@@ -131,10 +132,15 @@ static stream_t *of(void *stream) { return stream == NULL ? &standard : stream; 
 
 static double later(double a, double b) { return a > b ? a : b; }
 
-static void line(double from, double to) {
-	FILE *f = fopen(bursts, "a");
-	fprintf(f, "%.6f %.6f %d\n", from, to, (int)getpid());
-	fclose(f);
+/* The kernel takes its place behind what the stream holds. The file is opened first, so that a reader sees the line with the kernel. */
+static void place(stream_t *s, int shown) {
+	FILE *f = shown ? fopen(bursts, "a") : NULL;
+	double from = later(clock_now(), s->end);
+	s->end = from + 1e-9 * (double)kernel_ns;
+	if (f != NULL) {
+		fprintf(f, "%.6f %.6f %d\n", from, s->end, (int)getpid());
+		fclose(f);
+	}
 }
 
 int cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned shared,
@@ -144,11 +150,7 @@ int cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsign
 	    (kind == SPIN && gx * gy * gz * bx * by * bz != 1))
 		return 1;
 	kernel_ns = kind == SPIN ? *(uint64_t *)parameters[0] : 20000;
-	stream_t *s = of(stream);
-	double from = later(clock_now(), s->end);
-	s->end = from + 1e-9 * (double)kernel_ns;
-	if (kind == SPIN && bursts[0] != 0)
-		line(from, s->end);
+	place(of(stream), kind == SPIN && bursts[0] != 0);
 	return 0;
 }
 
@@ -160,9 +162,9 @@ int cuCtxSynchronize(void) {
 		end = later(end, streams[i]->end);
 	if (end <= clock_now())
 		return 0;
-	nap(late);
+	nap_until(clock_now() + late);
 	show(100);
-	nap(end - clock_now());
+	nap_until(end);
 	show(0);
 	return 0;
 }
@@ -177,7 +179,7 @@ int cuStreamCreate(void **stream, unsigned flags) {
 int cuStreamSynchronize(void *stream) {
 	if (setting("CUDA_STUB_HANG") > 0)
 		pause();
-	nap(of(stream)->end - clock_now());
+	nap_until(of(stream)->end);
 	return 0;
 }
 
