@@ -44,19 +44,21 @@ check-binary: build ## Hold the built binary to its budget, and see that it bind
 	[ "$$size" -le 30000000 ] || { echo "the binary is over its budget of 30 MB"; exit 1; }
 
 HARDWARE := build/hardware-check
-STUB     := build/stub
+STUB     := $(CURDIR)/build/stub
 .PHONY: hardware-check
-hardware-check: deps ## Measure what NVML gives here; the program in build/hardware-check can be carried. ARGS adds flags.
+hardware-check: build ## Prove gpusignal on this machine's GPU, or rehearse that; build/hardware-check can be carried. ARGS adds flags.
 	@mkdir -p $(HARDWARE) $(STUB)
 	go build -trimpath -ldflags '-s -w -extldflags=-Wl,-z,lazy' -o $(HARDWARE)/hardware-check ./nvml/cmd/hardware-check
-	cp nvml/cmd/hardware-check/carry.txt $(HARDWARE)/README
-	go test -count=1 -run TestCarriedProgram ./nvml/cmd/hardware-check
-	@if [ -e /dev/nvidiactl ]; then $(HARDWARE)/hardware-check -json build/hardware-check.json $(ARGS); \
-	else echo "no NVIDIA driver here: the stub library, which says nothing of a GPU"; \
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $(HARDWARE)/kubelet ./sim/cmd/kubelet
+	cp gpusignal nvml/cmd/hardware-check/carried/* $(HARDWARE)
+	go test -count=1 -run TestCarriedPrograms ./nvml/cmd/hardware-check
+	@if [ -e /dev/nvidiactl ]; then OUT=build $(HARDWARE)/run.sh short $(ARGS); \
+	else echo "no NVIDIA driver here: a rehearsal on stub libraries, which say nothing of a GPU"; \
 	gcc -std=gnu11 -shared -fPIC -O1 -pthread -o $(STUB)/libnvidia-ml.so.1 nvml/testdata/stub/*.c && \
-	printf 'devices 1\ngpu.0.duty 0.25\ngpu.0.period_ms 1000\n' >$(STUB)/script && \
-	GPUSIGNAL_STUB_SCRIPT=$(STUB)/script $(HARDWARE)/hardware-check -library $(STUB)/libnvidia-ml.so.1 -duration 5s \
-	-json build/hardware-check.json $(ARGS); fi
+	gcc -std=gnu11 -shared -fPIC -O1 -o $(STUB)/libcuda.so.1 nvml/cmd/hardware-check/cuda/testdata/cuda.c && \
+	printf 'devices 1\ngpu.0.window_ms 167\ngpu.0.bursts $(STUB)/bursts\n' >$(STUB)/script && : >$(STUB)/bursts && \
+	OUT=build GPUSIGNAL_STUB_SCRIPT=$(STUB)/script $(HARDWARE)/run.sh rehearsal -library $(STUB)/libnvidia-ml.so.1 \
+	-cuda $(STUB)/libcuda.so.1 $(ARGS); fi
 
 .PHONY: mutants
 mutants: deps ## Show for each fault that a test turns red without the line that deals with it.

@@ -19,7 +19,7 @@ import (
 // kernels are PTX; in each the word TARGET stands for the oldest architecture that it is compiled for.
 //
 //go:embed kernels/*.ptx
-var kernels embed.FS //nolint:gochecknoglobals // an embedded folder cannot be anything else
+var kernels embed.FS
 
 // Device is one GPU by CUDA's driver library. All its methods belong on the thread that opened it.
 type Device struct {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -81,7 +82,7 @@ func sitIn(root string, pid int, uid string) (*seat, error) {
 
 // leave removes the cgroups once their process has ended; one that another still uses stays.
 func (s *seat) leave() {
-	for i := len(s.made) - 1; i >= 0; i-- {
-		_ = os.Remove(s.made[i])
+	for _, dir := range slices.Backward(s.made) {
+		_ = os.Remove(dir)
 	}
 }

@@ -35,8 +35,8 @@ func plans() map[string]Durations {
 			Daemon: 10 * time.Minute, Budget: 25 * time.Minute,
 		},
 		"rehearsal": {
-			Probe: 2 * time.Second, Step: 2 * time.Second, Shares: 11 * time.Second, Segment: 100 * time.Millisecond, Rounds: 1,
-			Daemon: 8 * time.Second, Budget: 90 * time.Second,
+			Probe: time.Second, Step: 1500 * time.Millisecond, Shares: 9 * time.Second, Segment: 100 * time.Millisecond, Rounds: 1,
+			Daemon: 6 * time.Second, Budget: 90 * time.Second,
 		},
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -221,7 +222,7 @@ func logOf(file string) (load.Log, error) {
 func (r *run) watcher(name string, args ...string) (*process, string, error) {
 	file := filepath.Join(r.dir, name+".sights.jsonl")
 	p, err := start("watch", filepath.Join(r.Tools, "hardware-check"), slices.Concat(
-		[]string{"watch", "-library", r.Library, "-gpu", fmt.Sprint(r.Index), "-log", file}, args)...)
+		[]string{"watch", "-library", r.Library, "-gpu", strconv.Itoa(r.Index), "-log", file}, args)...)
 	if err != nil {
 		return nil, "", err
 	}

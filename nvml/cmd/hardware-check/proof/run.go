@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"gpusignal/nvml/cmd/hardware-check/load"
@@ -70,7 +71,7 @@ func (r *run) all() error {
 	if r.dir, err = writable(); err != nil {
 		return err
 	}
-	defer os.RemoveAll(r.dir)
+	defer func() { _ = os.RemoveAll(r.dir) }()
 	before, err := r.identify()
 	if err != nil {
 		r.report.add(Check{Part: "machine", Name: "NVML and a GPU", Status: Failed, Reason: err.Error()}, right)
@@ -211,7 +212,7 @@ func (r *run) save() error {
 // probe measures the driver's calls, by the program that does that alone.
 func (r *run) probe() error {
 	file := filepath.Join(r.dir, "probe.json")
-	p, err := start("probe", filepath.Join(r.Tools, "hardware-check"), "-library", r.Library, "-cuda", r.CUDA, "-gpus", fmt.Sprint(r.Index),
+	p, err := start("probe", filepath.Join(r.Tools, "hardware-check"), "-library", r.Library, "-cuda", r.CUDA, "-gpus", strconv.Itoa(r.Index),
 		"-duration", r.Durations.Probe.String(), "-json", file)
 	if err != nil {
 		return err

@@ -54,22 +54,30 @@ func TestRunTellsWhatItCouldNotRun(t *testing.T) {
 		{"no library", "echo no such library >&2; exit 1\n", nil, 1, map[string]string{"machine": "failed no such library"}},
 		{"no GPU of the index", list("false"), []string{"-gpu", "3"}, 1, map[string]string{"machine": "failed no index 3"}},
 		{
-			"MIG is on", list("true"), []string{"-parts", "truth,shares,harm,daemon"}, 0,
+			"MIG is on", list("true"),
+			[]string{"-parts", "truth,shares,harm,daemon"},
+			0,
 			map[string]string{"truth": "not run MIG is on", "daemon": "not run MIG is on", "machine": "not run rehearsed"},
 		},
 		{"without CUDA", list("false"), []string{"-cuda", "", "-parts", "harm"}, 0, map[string]string{"harm": "not run without CUDA"}},
 		{
-			"no time left", list("false"), []string{"-budget", "1s", "-parts", "truth,daemon"}, 0,
+			"no time left", list("false"),
+			[]string{"-budget", "1s", "-parts", "truth,daemon"},
+			0,
 			map[string]string{"truth": "not run time budget", "daemon": "not run time budget"},
 		},
 		{"a program is missing", list("false"), []string{"-parts", "truth"}, 1, map[string]string{"truth": "failed kubelet"}},
 		{
-			"the probe fails", `case "$1" in gpus) ` + list("false") + ";; *) echo boom >&2; exit 7;; esac\n", []string{"-parts", "probe"}, 1,
+			"the probe fails", `case "$1" in gpus) ` + list("false") + ";; *) echo boom >&2; exit 7;; esac\n",
+			[]string{"-parts", "probe"},
+			1,
 			map[string]string{"probe": "failed boom"},
 		},
 		{
 			"MIG was changed", `if [ -e "$0.seen" ]; then ` + list("true") + `else touch "$0.seen"; ` + list("false") + "fi\n",
-			[]string{"-cuda", "", "-parts", "harm"}, 1, map[string]string{"machine": "failed MIG was off and is on"},
+			[]string{"-cuda", "", "-parts", "harm"},
+			1,
+			map[string]string{"machine": "failed MIG was off and is on"},
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"gpusignal/nvml/cmd/hardware-check/load"
@@ -32,7 +33,7 @@ func (r *run) shares() error {
 		return err
 	}
 	defer g.stop()
-	watch, sightFile, err := r.watcher("shares", "-interval", "1s", "-processes", "5s")
+	watch, sightFile, err := r.watcher("shares", "-interval", "1s", "-processes", min(5*time.Second, r.Durations.Shares/4).String())
 	if err != nil {
 		return err
 	}
@@ -58,7 +59,7 @@ func (r *run) shares() error {
 		if err := writeJSON(file, plan); err != nil {
 			return err
 		}
-		p, log, err := r.loader(pods[i].Name, "-plan", file, "-begin", fmt.Sprint(int64(begin)), "-seed", fmt.Sprint(10+i))
+		p, log, err := r.loader(pods[i].Name, "-plan", file, "-begin", strconv.FormatInt(int64(begin), 10), "-seed", strconv.Itoa(10+i))
 		if err != nil {
 			return err
 		}
