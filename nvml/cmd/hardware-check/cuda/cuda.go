@@ -16,7 +16,7 @@ import (
 	"unsafe"
 )
 
-// kernels are PTX; in each the word TARGET stands for the oldest architecture that it is compiled for.
+// kernels are PTX; in each TARGET stands for the oldest architecture that it is compiled for, and VERSION for the PTX that knows it.
 //
 //go:embed kernels/*.ptx
 var kernels embed.FS
@@ -58,16 +58,27 @@ func (d *Device) kernel(name string) (unsafe.Pointer, error) {
 	const size = 4096
 	log := (*C.char)(C.calloc(1, size))
 	defer C.free(unsafe.Pointer(log))
-	for _, target := range []string{"sm_50", "sm_75", "sm_90"} {
-		image := C.CString(strings.Replace(string(ptx), "TARGET", target, 1))
+	for _, t := range targets() {
+		image := C.CString(t.of(string(ptx)))
 		var kernel unsafe.Pointer
-		err = result("load kernel "+name+" for "+target, C.cuda_load(&d.c, image, entry, &kernel, log, size-1))
+		err = result("load kernel "+name+" for "+t.architecture, C.cuda_load(&d.c, image, entry, &kernel, log, size-1))
 		C.free(unsafe.Pointer(image))
 		if err == nil {
 			return kernel, nil
 		}
 	}
 	return nil, fmt.Errorf("%w %s", err, strings.TrimSpace(C.GoString(log)))
+}
+
+// A target of compilation, and the first version of PTX that has it (PTX ISA, release notes).
+type target struct{ architecture, version string }
+
+// targets from the oldest on: a driver drops old ones in time.
+func targets() []target { return []target{{"sm_50", "6.0"}, {"sm_75", "6.3"}, {"sm_90", "7.8"}} }
+
+// of puts a target into a kernel.
+func (t target) of(ptx string) string {
+	return strings.NewReplacer("TARGET", t.architecture, "VERSION", t.version).Replace(ptx)
 }
 
 // Close lets the GPU go.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
@@ -114,6 +115,47 @@ func TestAKernelThatDoesNotCompile(t *testing.T) {
 	_, err := d.Work("matrix")
 	if err == nil || !strings.Contains(err.Error(), "matrix") || !strings.Contains(err.Error(), "knows no such target") {
 		t.Errorf("err = %v, want the kernel and what the compiler says", err)
+	}
+}
+
+// TestKernelsAreWhole: what cannot be compiled here at least names its target and version once, declares the registers that it uses, and
+// jumps to labels that there are.
+func TestKernelsAreWhole(t *testing.T) {
+	files, err := kernels.ReadDir("kernels")
+	if err != nil || len(files) != 3 {
+		t.Fatalf("kernels %v, %v", files, err)
+	}
+	for _, f := range files {
+		raw, err := kernels.ReadFile("kernels/" + f.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := targets()[1].of(string(raw))
+		if !strings.Contains(text, "\n.version 6.3\n.target sm_75\n") || strings.Contains(text, "TARGET") || strings.Contains(text, "VERSION") {
+			t.Errorf("%s: target or version is not put in", f.Name())
+		}
+		declared := map[string]bool{}
+		for _, line := range regexp.MustCompile(`(?m)^\s*\.reg .*;$`).FindAllString(text, -1) {
+			for _, name := range regexp.MustCompile(`%\w+`).FindAllString(line, -1) {
+				declared[name] = true
+			}
+		}
+		special := regexp.MustCompile(`^%(globaltimer|tid|ntid|ctaid)$`)
+		for _, name := range regexp.MustCompile(`%\w+`).FindAllString(text, -1) {
+			if !declared[name] && !special.MatchString(name) {
+				t.Errorf("%s: register %s is not declared", f.Name(), name)
+			}
+		}
+		for _, jump := range regexp.MustCompile(`bra (\w+);`).FindAllStringSubmatch(text, -1) {
+			if !strings.Contains(text, "\n"+jump[1]+":\n") {
+				t.Errorf("%s: label %s is missing", f.Name(), jump[1])
+			}
+		}
+		for _, parameter := range regexp.MustCompile(`ld\.param\.\w+ %\w+, \[(\w+)\];`).FindAllStringSubmatch(text, -1) {
+			if !regexp.MustCompile(`\.param \.u(32|64) ` + parameter[1] + `[,)]`).MatchString(text) {
+				t.Errorf("%s: parameter %s is missing", f.Name(), parameter[1])
+			}
+		}
 	}
 }
 
