@@ -28,6 +28,13 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	helm = strings.TrimSpace(string(path))
+	if *update {
+		// Before anything is rendered from them.
+		if err := copyRules(); err != nil {
+			fmt.Fprintln(os.Stderr, "copy the rules:", err)
+			os.Exit(1)
+		}
+	}
 	// helm reads the chart. What this process reads itself go test knows of, and does not repeat a result when that has changed.
 	err = filepath.WalkDir("gpusignal", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
@@ -41,6 +48,30 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	os.Exit(m.Run())
+}
+
+// copyRules makes the chart's rules those of the repository.
+func copyRules() error {
+	paths, err := filepath.Glob("../rules/*.yaml")
+	if err != nil || len(paths) == 0 {
+		return err
+	}
+	if err := os.RemoveAll("gpusignal/rules"); err != nil {
+		return err
+	}
+	if err := os.Mkdir("gpusignal/rules", 0o755); err != nil {
+		return err
+	}
+	for _, path := range paths {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile("gpusignal/rules/"+filepath.Base(path), content, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // explained is an error with what the program wrote.
