@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -34,14 +35,7 @@ type family struct {
 // signal says that the family is one of /signals.
 func (f family) signal() bool { return f.has("workload") && !f.has("node") }
 
-func (f family) has(label string) bool {
-	for _, l := range f.labels {
-		if l == label {
-			return true
-		}
-	}
-	return false
-}
+func (f family) has(label string) bool { return slices.Contains(f.labels, label) }
 
 // contract is every family that docs/metrics.md names.
 func contract(b *testing.B, root string) []family {
@@ -53,8 +47,8 @@ func contract(b *testing.B, root string) []family {
 	var out []family
 	for _, row := range regexp.MustCompile("(?m)^\\| `(gpusignal_\\w+)` \\| (\\w+) \\| (.*?) \\|").FindAllStringSubmatch(string(content), -1) {
 		f := family{name: row[1], kind: row[2]}
-		for _, label := range regexp.MustCompile(`\w+`).FindAllString(row[3], -1) {
-			f.labels = append(f.labels, label)
+		for _, label := range regexp.MustCompile("`(\\w+)`").FindAllStringSubmatch(row[3], -1) {
+			f.labels = append(f.labels, label[1])
 		}
 		out = append(out, f)
 	}
