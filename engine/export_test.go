@@ -39,3 +39,8 @@ func (e *Engine) SetFetch(f func(ctx context.Context, url string, buffer []byte)
 func (e *Engine) SetDial(dial func(ctx context.Context, network, address string) (net.Conn, error)) {
 	e.over(dial)
 }
+
+// Reader returns what reads the page at a URL once, as a worker does each time.
+func (e *Engine) Reader(url string) func(context.Context) {
+	return e.worker(target{Endpoint: Endpoint{URL: url}}).visit
+}

@@ -124,12 +124,8 @@ func (e *Engine) drop() {
 // read a target from now on.
 func (e *Engine) read(ctx context.Context, k key, t target) {
 	ctx, stop := context.WithCancel(ctx)
-	w := &worker{
-		place: t.place(), by: t.by, interval: e.config.Interval, deadline: e.config.Deadline,
-		fetch: e.fetch, buffer: buffer{great: e.great}, counts: &e.counts, logger: e.config.Logger, stop: stop, done: make(chan struct{}),
-		plans: &e.plans, server: newServer(*e.plans.Load(), e.config.Window, e.config.Interval),
-	}
-	w.start(t.facts)
+	w := e.worker(t)
+	w.stop = stop
 	e.mu.Lock()
 	e.workers[k] = w
 	e.mu.Unlock()
@@ -137,6 +133,17 @@ func (e *Engine) read(ctx context.Context, k key, t target) {
 		defer close(w.done)
 		w.run(ctx)
 	}()
+}
+
+// worker of a target, which does nothing yet.
+func (e *Engine) worker(t target) *worker {
+	w := &worker{
+		place: t.place(), by: t.by, interval: e.config.Interval, deadline: e.config.Deadline,
+		fetch: e.fetch, buffer: buffer{great: e.great}, counts: &e.counts, logger: e.config.Logger, done: make(chan struct{}),
+		plans: &e.plans, server: newServer(*e.plans.Load(), e.config.Window, e.config.Interval),
+	}
+	w.start(t.facts)
+	return w
 }
 
 // probe a pod from now on.
