@@ -121,6 +121,8 @@ func (b *board) seldomCalls() []call {
 	h := b.handle
 	processes := one(node.FeatureProcesses, "nvmlDeviceGetComputeRunningProcesses", "", code(h.GetComputeRunningProcesses))
 	processes.needs = append(processes.needs, "nvmlDeviceGetComputeRunningProcesses_v2", "nvmlDeviceGetComputeRunningProcesses_v3")
+	clients := one(node.FeatureMPSProcesses, "nvmlDeviceGetMPSComputeRunningProcesses", "", code(h.GetMPSComputeRunningProcesses))
+	clients.needs = append(clients.needs, "nvmlDeviceGetMPSComputeRunningProcesses_v2", "nvmlDeviceGetMPSComputeRunningProcesses_v3")
 	use := one(node.FeatureProcessUtilization, "nvmlDeviceGetProcessUtilization", "all", func() gonvml.Return {
 		_, ret := h.GetProcessUtilization(0)
 		return ret
@@ -129,7 +131,7 @@ func (b *board) seldomCalls() []call {
 		return call{symbol, "listing", []string{symbol}, do}
 	}
 	return []call{
-		processes, use,
+		processes, clients, use,
 		listing("nvmlDeviceGetMigMode", func() gonvml.Return { _, _, ret := h.GetMigMode(); return ret }),
 		listing("nvmlDeviceGetUUID", code(h.GetUUID)),
 		{"nvmlEventSetWait (made, registered, not waited for, freed)", node.FeatureEvents.Label(), b.lib.first(
