@@ -174,10 +174,13 @@ func (s *holders) signalOf(pod string, want float64) {
 	})
 }
 
+// rounding is what sums of floats can be off by: counters are whole nanoseconds.
+const rounding = 1e-9
+
 // near says that a number is the one wanted.
 func (s *holders) near(what string, got, want, within float64, args ...any) {
 	s.t.Helper()
-	if math.Abs(got-want) > within {
+	if math.Abs(got-want) > within+rounding {
 		s.t.Errorf("%s: %v, want %v to within %v", fmt.Sprintf(what, args...), got, want, within)
 	}
 }
