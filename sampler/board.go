@@ -112,7 +112,7 @@ func (b *board) read(ctx context.Context, t target, a ask) bool {
 		return true
 	}
 	if a.want&node.WantProcesses != 0 && r.Processes.Known {
-		r.Processes = b.sampler.identify(r.Processes.Value, t.processes())
+		r.Processes = b.sampler.identify(r.Processes.Value, t.processes(r.At))
 	}
 	was := t.down()
 	use, booked := t.took(&r, a, took)

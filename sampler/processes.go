@@ -34,7 +34,7 @@ func (d *device) share(due ask, shared bool) ask {
 func (d *device) waits(r *node.Reading, p portion) bool {
 	i := &d.interval
 	if !r.Processes.Known {
-		return within(i.from, r.At, heldMost)
+		return !r.Lacks.Has(node.FeatureProcesses) && within(i.from, r.At, heldMost)
 	}
 	i.by, i.shared = r.Processes, d.tell(r, i.held.busy+p.busy)
 	return false
@@ -57,12 +57,17 @@ func (d *device) tell(r *node.Reading, busy time.Duration) bool {
 	return -longestLag <= off && off <= longestLag
 }
 
-// processes are those that were read last. Only the goroutine of the board asks.
-func (d *device) processes() []node.Process { return d.now.Last.Processes.Value }
+// processes are those that were read last, if that was not long before an instant. Only the goroutine of the board asks.
+func (d *device) processes(at time.Time) []node.Process {
+	if !within(d.told[node.PartProcesses], at, 2*heldMost) {
+		return nil
+	}
+	return d.now.Last.Processes.Value
+}
 
-// identify says whose processes are, if that can be told just now. One that has ended meanwhile is whose it was when processes were read before; a PID that was
-// given out again since then stands for two processes, and whose its share is cannot be told. Where none can be found of those that
-// hold memory, the PIDs are not of the processes that are visible here, and nothing is known.
+// identify says whose processes are, if that can be told just now. One that has ended meanwhile is whose it was when processes were
+// read before; a PID that was given out again since then stands for two processes, and whose its share is cannot be told. Where none
+// can be found of those that hold memory, the PIDs are not of the processes that are visible here, and nothing is known.
 func (s *Sampler) identify(all, before []node.Process) node.Opt[[]node.Process] {
 	if !s.sees() {
 		return node.Opt[[]node.Process]{}

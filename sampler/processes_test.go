@@ -169,6 +169,39 @@ func TestSharedDeviceWithoutShares(t *testing.T) {
 	})
 }
 
+// A device that can tell of no processes at all is not waited for.
+func TestSharedDeviceThatLacksProcesses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c crowd
+		c.shared.Store(true)
+		driver := c.driver()
+		read := driver.read
+		driver.read = func(id node.DeviceID, want node.Want) (node.Reading, error) {
+			r, err := read(id, want&^node.WantProcesses)
+			r.Lacks = r.Lacks.With(node.FeatureProcesses)
+			return r, err
+		}
+		r := start(t, driver, c.config)
+		pass(5*time.Second + 500*time.Millisecond)
+		if lengths, _, _, _ := ends(r.booked(gpu0)); len(lengths) != 5 {
+			t.Errorf("intervals of %v, want five of a second", lengths)
+		}
+	})
+}
+
+// What was read long ago tells nothing of who has a PID now.
+func TestProcessesOfLongAgo(t *testing.T) {
+	d := newDevice(New(Config{}), false)
+	r := node.Reading{At: epoch, Processes: node.Some([]node.Process{{PID: 7}})}
+	d.took(&r, ask{want: node.WantProcesses, slow: true}, 0)
+	if got := d.processes(epoch.Add(5 * time.Second)); len(got) != 1 {
+		t.Errorf("5 s later: %v", got)
+	}
+	if got := d.processes(epoch.Add(time.Minute)); got != nil {
+		t.Errorf("a minute later: %v", got)
+	}
+}
+
 // A GPU that is half busy is not idle because no process is told to have used it.
 func TestSharedDeviceWhoseProcessesAreMute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
