@@ -50,6 +50,9 @@ func (s *holders) kubeletIsKilled() {
 // lists nothing then.
 func (s *holders) apiServerIsAway() {
 	s.t.Helper()
+	// The daemon of the step before is young: the last of its series comes a minute after its first claims.
+	_, n := s.device("pair")
+	s.signalOf("pair", float64(utilization(n))/100)
 	s.pin()
 	left := time.Now()
 	s.End("kube-apiserver", syscall.SIGKILL)
