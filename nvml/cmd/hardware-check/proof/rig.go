@@ -56,15 +56,21 @@ func (r *run) kubelet(pods []pod) (*process, string, error) {
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		return nil, "", fmt.Errorf("write pods: %w", err)
 	}
-	p, err := start("kubelet", filepath.Join(r.Tools, "kubelet"), "-dir", dir, "-pods", file)
+	p, err := r.begin("kubelet", "listening", "kubelet", "-dir", dir, "-pods", file)
+	return p, dir, err
+}
+
+// begin starts one of the carried programs, and waits until it has said a word.
+func (r *run) begin(name, word, program string, args ...string) (*process, error) {
+	p, err := start(name, filepath.Join(r.Tools, program), args...)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	if err := p.await(r.ctx, "listening", patience); err != nil {
+	if err := p.await(r.ctx, word, patience); err != nil {
 		p.stop(time.Second)
-		return nil, "", err
+		return nil, err
 	}
-	return p, dir, nil
+	return p, nil
 }
 
 // rig starts a daemon about the given pods, and reads its page each interval until it is stopped.
@@ -196,16 +202,9 @@ func nearest(pages []Page, at time.Duration) (Page, bool) {
 // loader starts the program that loads the GPU, and waits until it has opened it. Its log is in a file.
 func (r *run) loader(name string, args ...string) (*process, string, error) {
 	file := filepath.Join(r.dir, name+".jsonl")
-	p, err := start(name, filepath.Join(r.Tools, "hardware-check"), slices.Concat(
+	p, err := r.begin(name, "ready", "hardware-check", slices.Concat(
 		[]string{"load", "-cuda", r.CUDA, "-pci", r.gpu.PCI, "-log", file}, args)...)
-	if err != nil {
-		return nil, "", err
-	}
-	if err := p.await(r.ctx, "ready", patience); err != nil {
-		p.stop(time.Second)
-		return nil, "", err
-	}
-	return p, file, nil
+	return p, file, err
 }
 
 // logOf reads what a load did.
@@ -221,16 +220,9 @@ func logOf(file string) (load.Log, error) {
 // watcher starts the reader beside the daemon.
 func (r *run) watcher(name string, args ...string) (*process, string, error) {
 	file := filepath.Join(r.dir, name+".sights.jsonl")
-	p, err := start("watch", filepath.Join(r.Tools, "hardware-check"), slices.Concat(
+	p, err := r.begin("watch", "ready", "hardware-check", slices.Concat(
 		[]string{"watch", "-library", r.Library, "-gpu", strconv.Itoa(r.Index), "-log", file}, args)...)
-	if err != nil {
-		return nil, "", err
-	}
-	if err := p.await(r.ctx, "ready", patience); err != nil {
-		p.stop(time.Second)
-		return nil, "", err
-	}
-	return p, file, nil
+	return p, file, err
 }
 
 // sightsOf reads what the reader saw.
