@@ -97,7 +97,7 @@ fuzz: deps ## Fuzz every parser for a minute each.
 	go test $$p -run '^$$' -fuzz "^$$f$$" -fuzztime 60s || exit 1; done; done
 
 .PHONY: e2e
-e2e: build ## Prove it on a real cluster of one node: as root; builds Kubernetes and Prometheus (half an hour of CPU time, once).
+e2e: build ## Prove it on a real cluster of one node: as root; builds Kubernetes, Prometheus and KEDA (an hour of CPU time, once).
 	cd test/e2e && go test -count=1 -p 1 -timeout 1h -v ./...
 
 .PHONY: truth

@@ -51,6 +51,9 @@ func prepare() error {
 	if _, err := programs.Stub(root, built); err != nil {
 		return err
 	}
+	if _, err := programs.KEDADefinitions("programs", built); err != nil {
+		return err
+	}
 	for _, cmd := range []*exec.Cmd{
 		compile(root, out+"/triton", "./sim/cmd/triton"),
 		compile(".", out+"/pause", "./pause"),

@@ -1,5 +1,5 @@
-// Package programs builds what the end-to-end tests run beside the daemon: Kubernetes, etcd, Prometheus and
-// prometheus-adapter. Each folder below holds a module of its own that pins the versions; prometheus/ also measures what our
+// Package programs builds what the end-to-end tests run beside the daemon: Kubernetes, etcd, KEDA, Prometheus,
+// prometheus-adapter and kube-state-metrics. Each folder below holds a module of its own that pins the versions; prometheus/ also measures what our
 // rules cost its engine.
 package programs
 
@@ -38,6 +38,7 @@ func all() []program {
 	// The service discoveries of clouds make up most of Prometheus, and one of their modules cannot be downloaded.
 	prometheus := append([]string{"-tags", "remove_all_sd,enable_kubernetes_sd"}, stripped...)
 	return []program{
+		{"keda-operator", "keda", "github.com/kedacore/keda/v2/cmd/operator", stripped},
 		{"kube-apiserver", "kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver", kubernetes},
 		{"kubelet", "kubernetes", "k8s.io/kubernetes/cmd/kubelet", kubernetes},
 		{"kube-controller-manager", "kubernetes", "k8s.io/kubernetes/cmd/kube-controller-manager", kubernetes},
@@ -47,11 +48,13 @@ func all() []program {
 		{"prometheus", "prometheus", "github.com/prometheus/prometheus/cmd/prometheus", prometheus},
 		{"promtool", "prometheus", "github.com/prometheus/prometheus/cmd/promtool", prometheus},
 		{"prometheus-adapter", "adapter", "sigs.k8s.io/prometheus-adapter/cmd/adapter", stripped},
+		{"keda-adapter", "keda", "github.com/kedacore/keda/v2/cmd/adapter", stripped},
+		{"kube-state-metrics", "kubestatemetrics", "k8s.io/kube-state-metrics/v2", stripped},
 	}
 }
 
 // Build builds the named programs, or all for none, that the user's cache does not hold yet and returns their paths by name. source
-// is the folder of this package. What it does is told on log: a build of all from nothing takes some half an hour of CPU time.
+// is the folder of this package. What it does is told on log: a build of all from nothing takes some hour of CPU time.
 func Build(ctx context.Context, source string, log io.Writer, names ...string) (map[string]string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
