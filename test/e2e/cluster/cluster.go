@@ -1,6 +1,6 @@
-// Package cluster starts a real Kubernetes cluster of one node: etcd, the control plane, a kubelet with containerd and runc, and
-// a Prometheus beside them. It needs namespaces of its own, such as package machine makes: it uses the default folders of all of
-// them, and addresses that may be in use elsewhere.
+// Package cluster starts a real Kubernetes cluster of one node: etcd, the control plane, a kubelet with containerd and runc; and
+// beside it Prometheus, KEDA and kube-state-metrics, when it is asked for them. It needs namespaces of its own, such as package
+// machine makes: it uses the default folders of all of them, and addresses that may be in use elsewhere.
 package cluster
 
 import (
@@ -15,15 +15,17 @@ import (
 
 // Addresses. There is no kube-proxy: of the Services, only the API server's can be reached, because it listens on its address.
 const (
-	nodeIP      = "10.77.0.1"
 	podRange    = "10.88.0.0/24"
 	serviceCIDR = "10.96.0.0/16"
 	apiServerIP = "10.96.0.1" // of the Service kubernetes: the first of the range
 	apiServer   = apiServerIP + ":443"
 )
 
-// Node is the name of the one node.
-const Node = "gpu-node-1"
+// Node is the name of the one node, and NodeIP its address: what listens on it here is reached by pods.
+const (
+	Node   = "gpu-node-1"
+	NodeIP = "10.77.0.1"
+)
 
 // Settings of the cluster that a test chooses.
 type Settings struct {
@@ -60,6 +62,13 @@ func Start(t testing.TB, dir string, s Settings) *Cluster {
 	return c
 }
 
+// For is the same cluster for a subtest: what it asks of the cluster and does not get ends the subtest alone.
+func (c *Cluster) For(t testing.TB) *Cluster {
+	its := *c
+	its.t = t
+	return &its
+}
+
 // explain a test that failed by what a user would look at.
 func (c *Cluster) explain() {
 	if !c.t.Failed() {
@@ -78,7 +87,7 @@ func (c *Cluster) network() {
 	for _, command := range []string{
 		"addr add " + apiServerIP + "/32 dev lo",
 		"link add node0 type bridge",
-		"addr add " + nodeIP + "/24 dev node0",
+		"addr add " + NodeIP + "/24 dev node0",
 		"link set node0 up",
 		"route add default dev node0",
 	} {
@@ -99,7 +108,7 @@ func (c *Cluster) certificates() {
 	c.ca.pair(c.t, "service-accounts")
 	c.ca.issue(c.t, "apiserver", pkix.Name{CommonName: "kube-apiserver"}, "kubernetes.default.svc", "localhost", "127.0.0.1", apiServerIP)
 	c.ca.issue(c.t, "apiserver-kubelet-client", pkix.Name{CommonName: "apiserver", Organization: []string{"system:masters"}})
-	c.ca.issue(c.t, "kubelet", pkix.Name{CommonName: Node}, Node, nodeIP)
+	c.ca.issue(c.t, "kubelet", pkix.Name{CommonName: Node}, Node, NodeIP)
 	c.front.issue(c.t, "front-proxy-client", pkix.Name{CommonName: "front-proxy-client"})
 	c.admin = c.ca.kubeconfig(c.t, "admin", pkix.Name{CommonName: "admin", Organization: []string{"system:masters"}})
 }

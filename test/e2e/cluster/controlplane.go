@@ -17,7 +17,7 @@ func (c *Cluster) startControlPlane() {
 	c.Wait("etcd", time.Minute, func() error { return answers("http://127.0.0.1:2379/health") })
 
 	c.start("kube-apiserver", nil, c.programs+"/kube-apiserver", "--etcd-servers=http://127.0.0.1:2379",
-		"--secure-port=443", "--bind-address="+apiServerIP, "--advertise-address="+nodeIP, "--service-cluster-ip-range="+serviceCIDR,
+		"--secure-port=443", "--bind-address="+apiServerIP, "--advertise-address="+NodeIP, "--service-cluster-ip-range="+serviceCIDR,
 		"--tls-cert-file="+c.pki("apiserver.crt"), "--tls-private-key-file="+c.pki("apiserver.key"), "--client-ca-file="+c.pki("ca.crt"),
 		"--authorization-mode=Node,RBAC", "--service-account-issuer=https://kubernetes.default.svc",
 		"--service-account-key-file="+c.pki("service-accounts.pub"), "--service-account-signing-key-file="+c.pki("service-accounts.key"),

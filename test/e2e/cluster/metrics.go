@@ -10,7 +10,7 @@ import (
 )
 
 // PrometheusAddress is where Prometheus listens: pods reach it too.
-const PrometheusAddress = nodeIP + ":9090"
+const PrometheusAddress = NodeIP + ":9090"
 
 // StartPrometheus runs Prometheus with a configuration as users write it, as a pod with a service account would find itself:
 // the account's token and the cluster's authority in their usual place.

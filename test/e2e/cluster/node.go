@@ -29,7 +29,7 @@ func (c *Cluster) startNode() {
 	writeFile(c.t, resolve, "")
 	writeFile(c.t, settings, fmt.Sprintf(kubeletConfig, c.ca.dir, resolve))
 	user := c.ca.kubeconfig(c.t, "kubelet-user", pkix.Name{CommonName: "system:node:" + Node, Organization: []string{"system:nodes"}})
-	c.start("kubelet", nil, c.programs+"/kubelet", "--config="+settings, "--kubeconfig="+user, "--hostname-override="+Node, "--node-ip="+nodeIP)
+	c.start("kubelet", nil, c.programs+"/kubelet", "--config="+settings, "--kubeconfig="+user, "--hostname-override="+Node, "--node-ip="+NodeIP)
 	c.Wait("the node to be ready", 2*time.Minute, func() error {
 		_, err := c.Kubectl("wait", "--for=condition=Ready", "node/"+Node, "--timeout=1s")
 		return err
