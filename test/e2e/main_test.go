@@ -56,6 +56,7 @@ func prepare() error {
 	}
 	for _, cmd := range []*exec.Cmd{
 		compile(root, out+"/triton", "./sim/cmd/triton"),
+		compile(root, out+"/vllm", "./sim/cmd/vllm"),
 		compile(".", out+"/pause", "./pause"),
 	} {
 		if output, err := cmd.CombinedOutput(); err != nil {
