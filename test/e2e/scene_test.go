@@ -61,7 +61,7 @@ func newScene(t *testing.T) *scene {
 
 // send begins to send requests to the servers that are ready, until the test ends.
 func (s *scene) send() {
-	s.load = load.New(load.Config{Model: "resnet", Service: service, Seed: 1})
+	s.load = load.New(load.Config{Request: load.Infer("resnet", service), Seed: 1})
 	list, err := s.servers()
 	if err != nil {
 		s.t.Fatal(err)

@@ -1,15 +1,12 @@
-// Package load asks inference servers at random times at a set rate, and times their answers.
+// Package load asks inference servers, at random times at a set rate and by clients that wait for their answers, and times the
+// answers.
 package load
 
 import (
-	"bytes"
 	"context"
-	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -17,16 +14,16 @@ import (
 
 // Config says what is asked. Zero fields get the defaults named.
 type Config struct {
-	// Model is the model that every request is for.
-	Model string
-	// Service is the compute time that a request asks for, in whole microseconds. It has to be positive: a server takes
-	// its own time for 0.
-	Service time.Duration
-	// Seed sets the times of arrival and the choice of targets.
+	// Request is what every request asks. It has no default.
+	Request Request
+	// Hold makes the load a gateway that keeps requests while there is no target: all of them go out when there is one.
+	Hold bool
+	// Seed sets the times of arrival, the choice of targets and the prompts.
 	Seed uint64
 	// Client sends the requests (one that keeps every connection, uses no proxy, and gives up after a minute).
 	Client *http.Client
-	// MaxInFlight is how many requests may be under way (10,000). Arrivals beyond are dropped.
+	// MaxInFlight is how many requests may be under way (10,000), those that are held left out. Arrivals beyond are dropped;
+	// clients ask nevertheless.
 	MaxInFlight int
 }
 
@@ -38,21 +35,26 @@ type Target struct {
 	URL string
 }
 
-// Load is a crowd of clients that do not wait for each other (an open loop): requests arrive as a Poisson process, each
-// goes to a target chosen at random, and none is sent later because earlier ones are not answered. It begins without
-// targets, at rate 0. Its methods may be called at any time, from any goroutine.
+// Load is a crowd of clients. Those of SetRate do not wait for each other (an open loop): requests arrive as a Poisson process,
+// each goes to a target chosen at random, and none is sent later because earlier ones are not answered. Those of SetClients ask
+// again when they are answered (a closed loop). It begins without targets, at rate 0, with no clients. Its methods may be called
+// at any time, from any goroutine.
 type Load struct {
 	cfg     Config
-	body    []byte
-	changed chan struct{} // wakes Run after a change of rate
+	changed chan struct{} // wakes Run after a change of rate or of clients
 
 	mu       sync.Mutex
 	arrivals arrivals
 	choice   *rand.Rand
 	targets  []Target
-	inFlight int
+	clients  int // how many there should be
+	asking   int // how many there are
+	inHand   map[*call]struct{}
+	held     []*call        // those of inHand that wait for a target, in order
+	sent     map[string]int // by target: how many of inHand went there
 	arrived  int
 	dropped  int
+	gaveUp   int
 	records  []record
 }
 
@@ -64,10 +66,8 @@ func New(cfg Config) *Load {
 	if cfg.MaxInFlight == 0 {
 		cfg.MaxInFlight = 10_000
 	}
-	cfg.Service = cfg.Service.Truncate(time.Microsecond)
-	const body = `{"inputs":[{"name":"x","shape":[1,1],"datatype":"FP32","data":[0]}],"parameters":{"service_time_us":%d}}`
 	l := &Load{
-		cfg: cfg, body: fmt.Appendf(nil, body, cfg.Service.Microseconds()), changed: make(chan struct{}, 1),
+		cfg: cfg, changed: make(chan struct{}, 1), inHand: make(map[*call]struct{}), sent: make(map[string]int),
 		arrivals: arrivals{rng: rand.New(rand.NewPCG(cfg.Seed, 1))}, choice: rand.New(rand.NewPCG(cfg.Seed, 2)),
 	}
 	l.arrivals.set(0, time.Now())
@@ -90,21 +90,33 @@ func (l *Load) SetRate(perSecond float64) {
 	l.mu.Lock()
 	l.arrivals.set(perSecond, time.Now())
 	l.mu.Unlock()
+	l.wake()
+}
+
+// wake makes Run look at what has changed.
+func (l *Load) wake() {
 	select {
 	case l.changed <- struct{}{}:
 	default: // Run is about to look anyway.
 	}
 }
 
-// SetTargets sets the servers that later requests go to, all with the same chance. While there is none, arrivals are
-// dropped.
+// SetTargets sets the servers that later requests go to; arrivals go to all with the same chance. While there is none, arrivals
+// are dropped and clients wait, or all are held as Config says.
 func (l *Load) SetTargets(targets []Target) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.targets = slices.Clone(targets)
+	if len(targets) == 0 {
+		return
+	}
+	for _, c := range l.held {
+		l.release(c)
+	}
+	l.held = nil
 }
 
-// Arrived returns how many requests were due since Run began; Dropped of them were not sent.
+// Arrived returns how many requests arrived or were asked by clients since Run began; Dropped of them were not sent.
 func (l *Load) Arrived() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -119,7 +131,7 @@ func (l *Load) Dropped() int {
 }
 
 // Run sends requests until ctx ends, and returns nil once none is under way: those that are then are cancelled and leave
-// no record. It closes the client's idle connections. A load runs once.
+// no record, as do those that are held. It closes the client's idle connections. A load runs once.
 func (l *Load) Run(ctx context.Context) error {
 	defer l.cfg.Client.CloseIdleConnections()
 	var wg sync.WaitGroup
@@ -131,6 +143,7 @@ func (l *Load) Run(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for ctx.Err() == nil {
+		l.startClients(ctx, &wg)
 		timer.Reset(time.Until(l.send(ctx, &wg)))
 		select {
 		case <-ctx.Done():
@@ -146,50 +159,20 @@ func (l *Load) send(ctx context.Context, wg *sync.WaitGroup) time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for range l.arrivals.take(time.Now()) {
-		l.arrived++
-		if len(l.targets) == 0 || l.inFlight >= l.cfg.MaxInFlight {
+		var c *call
+		// None is held while there is a target.
+		if len(l.targets) == 0 || len(l.inHand) < l.cfg.MaxInFlight {
+			c = l.begin(l.anyTarget)
+		}
+		if c == nil {
+			l.arrived++
 			l.dropped++
 			continue
 		}
-		l.inFlight++
-		target := l.targets[l.choice.IntN(len(l.targets))]
-		wg.Go(func() { l.ask(ctx, target) })
+		wg.Go(func() { l.ask(ctx, c) })
 	}
 	return l.arrivals.next
 }
 
-// ask sends one request and records what became of it.
-func (l *Load) ask(ctx context.Context, target Target) {
-	r := record{target: target.Name, start: time.Now()}
-	r.err = l.post(ctx, target.URL)
-	r.end = time.Now()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.inFlight--
-	if r.err == nil || ctx.Err() == nil {
-		l.records = append(l.records, r)
-	}
-}
-
-// post sends one request to the server at base, and reads all of the answer so that the connection is used again.
-func (l *Load) post(ctx context.Context, base string) error {
-	address := base + "/v2/models/" + url.PathEscape(l.cfg.Model) + "/infer"
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(l.body))
-	if err != nil {
-		return fmt.Errorf("make request: %w", err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := l.cfg.Client.Do(req)
-	if err != nil {
-		return fmt.Errorf("send request: %w", err)
-	}
-	defer resp.Body.Close()
-	answer, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return fmt.Errorf("read answer of %q: %w", address, err)
-	}
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("answer of %q: %s: %.200s", address, resp.Status, answer)
-	}
-	return nil
-}
+// anyTarget returns one at random. The caller has the lock.
+func (l *Load) anyTarget() Target { return l.targets[l.choice.IntN(len(l.targets))] }

@@ -41,7 +41,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 // start runs a load against s, inside a synctest bubble, until the function it returns is called.
 func start(t *testing.T, cfg Config, s server) (l *Load, stop func()) {
 	t.Helper()
-	cfg.Model, cfg.Service, cfg.Client = "m", service, &http.Client{Transport: s}
+	cfg.Request, cfg.Client = Infer("m", service), &http.Client{Transport: s}
 	l = New(cfg)
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
@@ -53,6 +53,16 @@ func start(t *testing.T, cfg Config, s server) (l *Load, stop func()) {
 	stop = func() { cancel(); wg.Wait() }
 	t.Cleanup(stop)
 	return l, stop
+}
+
+// askOnce asks a target, which stays the only one, and waits for the answer.
+func askOnce(t *testing.T, l *Load, target Target) {
+	t.Helper()
+	l.SetTargets([]Target{target})
+	l.mu.Lock()
+	c := l.begin(l.anyTarget)
+	l.mu.Unlock()
+	l.ask(t.Context(), c)
 }
 
 func TestRateAndTargets(t *testing.T) {
@@ -123,7 +133,7 @@ func TestFailuresAndWindows(t *testing.T) {
 		times := []time.Time{time.Now()}
 		for _, path := range []string{"/1", "/2", "/3", "/4"} {
 			time.Sleep(time.Second)
-			l.ask(t.Context(), Target{"a", "http://a" + path})
+			askOnce(t, l, Target{"a", "http://a" + path})
 			times = append(times, time.Now())
 		}
 		for _, c := range []struct {

@@ -37,10 +37,10 @@ func TestRealServer(t *testing.T) {
 	}
 	s.Start()
 	defer s.Close()
-	l := New(Config{Model: "m", Service: service})
+	l := New(Config{Request: Infer("m", service)})
 	began := time.Now()
 	for range 5 { // one after the other
-		l.ask(t.Context(), Target{"a", s.URL})
+		askOnce(t, l, Target{"a", s.URL})
 	}
 	if n := connections.Load(); n != 1 {
 		t.Errorf("%d connections, want 1", n)
