@@ -98,7 +98,8 @@ func asksForOneElement(t *testing.T, path string, metadata map[string]string) {
 	}
 }
 
-// asksForAWorkload holds that a path is one of ours, for the workload that is scaled, and that the Service has its port.
+// asksForAWorkload holds that a path is one of ours, for the workload that is scaled, and that the Service has its port. KEDA 2.21
+// finds no endpoints for <service>.<namespace>:<port>: it takes <namespace>:<port> for the namespace.
 func asksForAWorkload(t *testing.T, path string, object scaledObject, metadata map[string]string) {
 	t.Helper()
 	services := objects[corev1.Service](t, "keda/service.yaml", "Service")
@@ -106,7 +107,7 @@ func asksForAWorkload(t *testing.T, path string, object scaledObject, metadata m
 		t.Fatalf("keda/service.yaml: %d Services", len(services))
 	}
 	service := services[0]
-	want := "http://" + service.Name + "." + service.Namespace + ":" + strconv.Itoa(int(service.Spec.Ports[0].Port)) + "/api/v1/workloads/" +
+	want := "http://" + service.Name + "." + service.Namespace + ".svc:" + strconv.Itoa(int(service.Spec.Ports[0].Port)) + "/api/v1/workloads/" +
 		object.Metadata.Namespace + "/Deployment/" + object.Spec.ScaleTargetRef.Name + "/"
 	signal, ok := strings.CutPrefix(metadata["url"], want)
 	if !ok {
