@@ -1,16 +1,17 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"gpusignal/test/e2e/cluster"
+	"gpusignal/test/e2e/load"
 )
 
-// What the test substitutes in examples/keda/, in the place of half an hour and more.
+// What the tests put in the place of the examples' times.
 const (
 	kedaPoll      = 5 * time.Second
 	kedaCooldown  = 20 * time.Second
@@ -50,33 +51,40 @@ func TestKEDA(t *testing.T) {
 		return err
 	})
 	kedaToZeroAndBack(t, c)
+	t.Run("direct", func(t *testing.T) {
+		t.Parallel()
+		kedaAsksGpusignal(t, c)
+	})
 }
 
 // kedaToZeroAndBack runs examples/keda/scale-to-zero.yaml on two workloads at once: one that the clock keeps, and one that a
 // gateway wakes.
 func kedaToZeroAndBack(t *testing.T, c *cluster.Cluster) {
-	var held atomic.Int64
-	queues{"chat-cron": func() int { return 0 }, "chat-gateway": func() int { return int(held.Load()) }}.serve(t, queuePage)
+	gateway := newGateway()
+	queues{"chat-cron": func() int { return 0 }, "chat-gateway": gateway.Held}.serve(t, queuePage)
 	t.Run("clock", func(t *testing.T) {
 		t.Parallel()
 		byTheClock(t, c)
 	})
 	t.Run("gateway", func(t *testing.T) {
 		t.Parallel()
-		byTheGateway(t, c, &held)
+		byTheGateway(t, c, gateway)
 	})
 }
 
-// scaleToZero is the example for a namespace, with two replicas for a minute.
-func scaleToZero(t *testing.T, namespace string, from time.Time) string {
-	t.Helper()
+// newGateway is clients whose requests wait while there is no server.
+func newGateway() *load.Load {
+	return load.New(load.Config{Request: load.Complete("llm", 20, 50), Hold: true, Seed: 1})
+}
+
+// scaleToZero is the example, with two replicas for a minute.
+func (s *scaled) scaleToZero(from time.Time) string {
+	s.t.Helper()
 	const cron = "4 15 2 1 *" // minute, hour, day, month
-	return substitute(t, read(t, root+"/examples/keda/scale-to-zero.yaml"),
-		`namespace="chat"`, `namespace="`+namespace+`"`,
+	return s.example("scale-to-zero.yaml",
+		`namespace="chat"`, `namespace="`+s.namespace+`"`,
 		"prometheus.monitoring.svc:9090", cluster.PrometheusAddress,
-		"pollingInterval: 15", fmt.Sprintf("pollingInterval: %.0f", kedaPoll.Seconds()),
 		"cooldownPeriod: 1800", fmt.Sprintf("cooldownPeriod: %.0f", kedaCooldown.Seconds()),
-		"stabilizationWindowSeconds: 600", fmt.Sprintf("stabilizationWindowSeconds: %.0f", kedaDownscale.Seconds()),
 		"timezone: Europe/Berlin", "timezone: UTC",
 		"start: 30 6 * * 1-5", "start: "+from.UTC().Format(cron),
 		"end: 0 20 * * 1-5", "end: "+from.Add(time.Minute).UTC().Format(cron))
@@ -87,7 +95,8 @@ func byTheClock(t *testing.T, c *cluster.Cluster) {
 	// Time to load, to idle and to fall to zero.
 	from := time.Now().Add(time.Minute).Truncate(time.Minute).Add(time.Minute)
 	until := from.Add(time.Minute)
-	s := newScaled(t, c, "chat-cron", 1, 5*time.Second, scaleToZero(t, "chat-cron", from))
+	s := newScaled(t, c, "chat-cron", 1, 5*time.Second)
+	s.Apply(s.scaleToZero(from))
 	s.Wait("a server", time.Minute, s.serving(1))
 	s.show("a server is ready, and has nothing to do; the floor of two begins in %v", -since(from))
 	s.become(0, time.Minute)
@@ -110,27 +119,114 @@ func byTheClock(t *testing.T, c *cluster.Cluster) {
 
 // byTheGateway holds that requests that wait in a gateway wake a workload, that what loads its model is not taken away, and that
 // what idles is.
-func byTheGateway(t *testing.T, c *cluster.Cluster, held *atomic.Int64) {
-	s := newScaled(t, c, "chat-gateway", 0, coldStart, scaleToZero(t, "chat-gateway", time.Now().Add(12*time.Hour)))
+func byTheGateway(t *testing.T, c *cluster.Cluster, gateway *load.Load) {
+	s := newScaled(t, c, "chat-gateway", 0, coldStart)
+	s.Apply(s.scaleToZero(time.Now().Add(12 * time.Hour)))
+	runClients(t, gateway, s.ready)
 	// Longer than it takes the fallback to come, did KEDA take no pods for an error.
 	s.stay(0, "more polls have passed than the fallback waits for", 2*time.Minute, past(time.Now().Add(6*kedaPoll)))
 	s.show("zero, and nothing wakes it")
 
-	held.Store(3)
-	asked := time.Now()
-	s.become(1, time.Minute)
-	woke := time.Now()
-	s.show("a pod, %v after the first request was held", since(asked))
-	held.Store(0)
+	gateway.SetClients(3)
+	woke := s.wake(gateway)
+	began := time.Now()
+	gateway.SetClients(0)
+	s.show("a pod, %v after the first request was held; its %d clients give up", woke, gateway.GiveUp())
 	s.stay(1, "the server is ready", 2*coldStart, s.serving(1))
-	loaded := since(woke)
+	loaded := since(began)
 	s.show("the server is ready, %v after it was woken; nobody waited for it", loaded)
 	if loaded < coldStart {
 		t.Errorf("the server was ready after %v, and loads for %v", loaded, coldStart)
 	}
 	ready := time.Now()
-	s.become(0, time.Minute)
-	s.show("zero, %v after the server was ready", since(ready))
+	// The cooldown, after a window without saturation, which with these short polls may last until the fallback comes.
+	s.become(0, 2*time.Minute)
+	idle := since(ready)
+	s.show("zero, %v after the server was ready", idle)
 	t.Logf("PROVED: woken %v after the first request was held, 1 replica for the %v of loading (cooldown %v) though nobody waited, 0 after %v without work",
-		woke.Sub(asked).Round(100*time.Millisecond), loaded, kedaCooldown, since(ready))
+		woke, loaded, kedaCooldown, idle)
+	s.again(gateway)
+}
+
+// again wakes the workload once more, for clients who wait, and gives it more to do than one server can.
+func (s *scaled) again(gateway *load.Load) {
+	s.Wait("the server to go", time.Minute, s.gone)
+	began := time.Now()
+	gateway.SetClients(3)
+	woke := s.wake(gateway)
+	s.show("a pod, %v after the first request was held", woke)
+	s.stay(1, "those who waited are answered", 3*coldStart, func() error {
+		if n := gateway.Between("", began, time.Now()).Requests; n < 3 {
+			return fmt.Errorf("%d requests are answered, %d are held", n, gateway.Held())
+		}
+		return nil
+	})
+	waited := gateway.Between("", began, time.Now()).MaxWait.Round(100 * time.Millisecond)
+	s.show("those who waited are answered; it took %v", waited)
+	// In one server 5 ÷ (0.8 × 4 slots) = 1.6 asks for two.
+	gateway.SetClients(5)
+	came := time.Now()
+	s.become(2, time.Minute)
+	out := since(came)
+	s.show("a second pod, %v after more clients came", out)
+	s.stay(2, "both serve", 2*coldStart, s.serving(2))
+	gateway.SetClients(0)
+	left := time.Now()
+	s.show("both serve, and the clients leave")
+	s.become(0, 2*time.Minute)
+	in := since(left)
+	s.show("zero, %v later", in)
+	s.t.Logf("PROVED: woken %v after the first request was held, all of those held answered, after %v at most; 2 replicas %v after more came, 0 again %v after they left; %s",
+		woke, waited, out, in, s.lost(gateway))
+}
+
+// lost says that none of the clients' requests was, save those that they gave up. The clients have left.
+func (s *scaled) lost(clients *load.Load) string {
+	s.t.Helper()
+	all := clients.Between("", s.started, time.Now())
+	if all.Failed > 0 || clients.Dropped() > 0 || all.Requests == 0 || all.Requests+clients.GaveUp() != clients.Arrived() {
+		s.t.Errorf("of %d requests %d were given up, %d were not sent, %d ended, and of those %d failed (%v)",
+			clients.Arrived(), clients.GaveUp(), clients.Dropped(), all.Requests, all.Failed, all.Err)
+	}
+	return fmt.Sprintf("of %d requests %d were given up, and the others answered", clients.Arrived(), clients.GaveUp())
+}
+
+// wake waits until what the gateway holds has woken a pod, and returns how long that took.
+func (s *scaled) wake(gateway *load.Load) time.Duration {
+	s.t.Helper()
+	s.stay(0, "the gateway holds requests", time.Minute, func() error {
+		if gateway.Held() == 0 {
+			return errors.New("none is held")
+		}
+		return nil
+	})
+	held := time.Now()
+	s.become(1, time.Minute)
+	return since(held)
+}
+
+// kedaAsksGpusignal runs examples/keda/metrics-api.yaml, in which no Prometheus has a part.
+func kedaAsksGpusignal(t *testing.T, c *cluster.Cluster) {
+	c.Apply(read(t, root+"/examples/keda/service.yaml"))
+	s := newScaled(t, c, "chat-direct", 2, 5*time.Second)
+	clients := newGateway()
+	runClients(t, clients, s.ready)
+	s.Wait("the signals of both servers", time.Minute, s.told(2))
+	s.Apply(s.example("metrics-api.yaml", "/workloads/chat/", "/workloads/"+s.namespace+"/"))
+	s.stay(2, "the autoscaler knows that they idle", time.Minute, s.knows("0"))
+	s.show("two servers without work")
+	// In two servers 9 ÷ 2 ÷ (0.8 × 4 slots) = 1.4 each, in three 0.9.
+	clients.SetClients(9)
+	came := time.Now()
+	s.become(3, time.Minute)
+	out := since(came)
+	s.show("three servers, %v after work for them came", out)
+	s.stay(3, "three servers have been enough for a while", 2*time.Minute, past(time.Now().Add(30*time.Second)))
+	s.show("three servers, and it stays at that")
+	clients.SetClients(0)
+	left := time.Now()
+	s.become(2, 2*time.Minute)
+	in := since(left)
+	s.show("two servers, %v after the work was done", in)
+	t.Logf("PROVED: KEDA asked gpusignal itself: 3 replicas %v after there was work for them, 2 again %v after it was done; %s", out, in, s.lost(clients))
 }

@@ -21,15 +21,24 @@ type scaled struct {
 	started   time.Time
 }
 
-// newScaled deploys a number of servers that load their model for a while, and then a ScaledObject, both of which name the
-// namespace chat.
-func newScaled(t *testing.T, c *cluster.Cluster, namespace string, servers int, loading time.Duration, object string) *scaled {
+// newScaled deploys a number of servers that load their model for a while. A ScaledObject for them comes with Apply.
+func newScaled(t *testing.T, c *cluster.Cluster, namespace string, servers int, loading time.Duration) *scaled {
 	t.Helper()
 	s := &scaled{Cluster: c.For(t), t: t, namespace: namespace, started: time.Now()}
 	s.Apply(substitute(t, read(t, "testdata/llm-server.yaml"), "name: chat\n", "name: "+namespace+"\n", "namespace: chat\n", "namespace: "+namespace+"\n",
 		"replicas: 1", fmt.Sprintf("replicas: %d", servers), "--load-time=40s", "--load-time="+loading.String()))
-	s.Apply(substitute(t, object, "namespace: chat\n", "namespace: "+namespace+"\n"))
 	return s
+}
+
+// example is one of KEDA's for the namespace, and in the place of half an hour and more a time that a test can wait for. Pairs of
+// what stands there and what shall do so say what else is replaced.
+func (s *scaled) example(name string, pairs ...string) string {
+	s.t.Helper()
+	return substitute(s.t, read(s.t, root+"/examples/keda/"+name), append([]string{
+		"namespace: chat\n", "namespace: " + s.namespace + "\n",
+		"pollingInterval: 15", fmt.Sprintf("pollingInterval: %.0f", kedaPoll.Seconds()),
+		"stabilizationWindowSeconds: 600", fmt.Sprintf("stabilizationWindowSeconds: %.0f", kedaDownscale.Seconds()),
+	}, pairs...)...)
 }
 
 // substitute replaces in a text what stands there, in pairs of old and new.
@@ -50,7 +59,13 @@ func (s *scaled) replicas() (int, error) {
 	return deployment.Spec.Replicas, err
 }
 
-func (s *scaled) servers() ([]pod, error) {
+// ready are the servers that clients may ask.
+func (s *scaled) ready() ([]load.Target, error) {
+	list, err := s.pods()
+	return targets(list, "8000"), err
+}
+
+func (s *scaled) pods() ([]pod, error) {
 	return pods(s.Cluster, s.namespace, "app.kubernetes.io/name=llm-server")
 }
 
@@ -95,23 +110,43 @@ func past(end time.Time) func() error {
 // serving is the condition that so many servers are ready.
 func (s *scaled) serving(want int) func() error {
 	return func() error {
-		list, err := s.servers()
-		if n := len(s.targets(list)); err == nil && n != want {
-			err = fmt.Errorf("%d servers are ready", n)
+		list, err := s.ready()
+		if err == nil && len(list) != want {
+			err = fmt.Errorf("%d servers are ready", len(list))
 		}
 		return err
 	}
 }
 
-// targets are the servers that are ready.
-func (s *scaled) targets(list []pod) []load.Target {
-	var out []load.Target
-	for _, p := range list {
-		if p.ready() {
-			out = append(out, load.Target{Name: p.Metadata.Name, URL: "http://" + net.JoinHostPort(p.Status.PodIP, "8000")})
-		}
+// gone is the condition that no server is left, and with it none that clients may still ask.
+func (s *scaled) gone() error {
+	list, err := s.pods()
+	if err == nil && len(list) > 0 {
+		err = fmt.Errorf("%d servers are left", len(list))
 	}
-	return out
+	return err
+}
+
+// told is the condition that Prometheus has the saturation of so many servers.
+func (s *scaled) told(want int) func() error {
+	return func() error {
+		list, err := s.Query(`gpusignal_saturation_ratio{namespace="` + s.namespace + `"}`)
+		if err == nil && len(list) != want {
+			err = fmt.Errorf("%d servers have a saturation", len(list))
+		}
+		return err
+	}
+}
+
+// knows is the condition that the autoscaler has a value of the one metric that it asks for.
+func (s *scaled) knows(want string) func() error {
+	return func() error {
+		value, err := s.Kubectl("-n", s.namespace, "get", "hpa", "keda-hpa-llm-server", "-o", "jsonpath={.status.currentMetrics[0].external.current.value}")
+		if err == nil && value != want {
+			err = fmt.Errorf("the value is %q", value)
+		}
+		return err
+	}
 }
 
 // show what a user would look at.

@@ -1,8 +1,6 @@
 package e2e
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -62,54 +60,10 @@ func newScene(t *testing.T) *scene {
 // send begins to send requests to the servers that are ready, until the test ends.
 func (s *scene) send() {
 	s.load = load.New(load.Config{Request: load.Infer("resnet", service), Seed: 1})
-	list, err := s.servers()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.load.SetTargets(targets(list))
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 2)
-	go func() { done <- s.load.Run(ctx) }()
-	go func() { done <- s.follow(ctx) }()
-	s.t.Cleanup(func() {
-		cancel()
-		if err := errors.Join(<-done, <-done); err != nil {
-			s.t.Errorf("the clients: %v", err)
-		}
-	})
-}
-
-// follow keeps the clients' list of servers. A question that fails now and then leaves the list as it is.
-func (s *scene) follow(ctx context.Context) error {
-	tick := time.NewTicker(500 * time.Millisecond)
-	defer tick.Stop()
-	for failed := 0; ; {
+	runClients(s.t, s.load, func() ([]load.Target, error) {
 		list, err := s.servers()
-		if err != nil {
-			if failed++; failed > 20 {
-				return err
-			}
-		} else {
-			failed = 0
-			s.load.SetTargets(targets(list))
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
-}
-
-// targets are the servers that are ready.
-func targets(list []pod) []load.Target {
-	var out []load.Target
-	for _, p := range list {
-		if p.ready() {
-			out = append(out, load.Target{Name: p.Metadata.Name, URL: "http://" + net.JoinHostPort(p.Status.PodIP, "8002")})
-		}
-	}
-	return out
+		return targets(list, "8002"), err
+	})
 }
 
 func (s *scene) servers() ([]pod, error) {
