@@ -76,6 +76,33 @@ func TestDialectOfAFile(t *testing.T) {
 	}
 }
 
+// The images that the servers are published as tell which they are.
+func TestImagesOfServers(t *testing.T) {
+	kinds := kindsOf(nil)
+	for image, want := range map[string]string{
+		"vllm/vllm-openai:v0.32.0":                                   "vllm",
+		"public.ecr.aws/deep-learning-containers/vllm:0.11-gpu":      "vllm",
+		"registry.redhat.io/rhaiis/vllm-cuda-rhel9:3":                "vllm",
+		"nvcr.io/nvidia/ai-dynamo/vllm-runtime:0.6":                  "vllm",
+		"nvcr.io/nvidia/tritonserver:26.10-vllm-python-py3":          "triton",
+		"nvcr.io/nvidia/tensorrt-llm/release:1.2.0":                  "trtllm",
+		"nvcr.io/nim/meta/llama-3.1-8b-instruct:1.8":                 "nim",
+		"lmsysorg/sglang:v0.5":                                       "sglang",
+		"ghcr.io/huggingface/text-generation-inference:3.3":          "tgi",
+		"ghcr.io/ggml-org/llama.cpp:server-cuda":                     "llamacpp",
+		"openmmlab/lmdeploy:v0.10-cu12":                              "lmdeploy",
+		"pytorch/torchserve:0.12.0-gpu":                              "torchserve",
+		"ghcr.io/vllm-project/semantic-router/extproc:v0.1":          "",
+		"vllm/vllm-router:nightly":                                   "",
+		"nvcr.io/nvidia/tritonserver:26.10-py3-sdk":                  "",
+		"registry.vllm.example:5000/vision/classifier@sha256:012345": "",
+	} {
+		if got := node.KindOfImage(kinds, image); got != want {
+			t.Errorf("%s is %q, want %q", image, got, want)
+		}
+	}
+}
+
 // Each fault names the key, and what to write instead.
 func TestDialectThatCannotBeUsed(t *testing.T) {
 	for _, tt := range []struct{ name, from, to, want string }{

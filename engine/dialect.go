@@ -1,6 +1,10 @@
 package engine
 
-import "strings"
+import (
+	"strings"
+
+	"gpusignal/node"
+)
 
 // Dialect says, as data, how one kind of model server spells what gpusignal reads. There is no check of versions: of each
 // reading's candidates the first that a page has is taken, so that a server may rename its families.
@@ -35,6 +39,11 @@ type Dialect struct {
 	Readings map[Measure][]Candidate `yaml:"signals"`
 	// Blind says, for people, what the server's page cannot tell.
 	Blind []string `yaml:"-"`
+}
+
+// Kind is how a container tells that it runs the engine.
+func (d *Dialect) Kind() node.Kind {
+	return node.Kind{Name: d.Name, Images: d.Images, Commands: d.Commands}
 }
 
 // Mark is the beginning of a sample's name and, unless empty, a label that the sample must have. With is the beginning of

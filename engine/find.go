@@ -256,6 +256,4 @@ func (p *plan) inImage(pod *node.Pod) bool {
 	return slices.ContainsFunc(pod.Containers, func(c node.Container) bool { return p.image(&c) })
 }
 
-func (p *plan) image(c *node.Container) bool {
-	return slices.ContainsFunc(p.dialect.Images, func(part string) bool { return strings.Contains(c.Image, part) })
-}
+func (p *plan) image(c *node.Container) bool { return p.kind.HasImage(c.Image) }

@@ -1,6 +1,10 @@
 package engine
 
-import "strings"
+import (
+	"strings"
+
+	"gpusignal/node"
+)
 
 // processStart is the sample by which a process tells when it began.
 const processStart = "process_start_time_seconds"
@@ -29,6 +33,7 @@ type rule struct {
 // plan is a dialect made ready: what each sample name feeds.
 type plan struct {
 	dialect Dialect
+	kind    node.Kind
 	names   map[string]int32
 	rules   [][]rule
 	// start is the index of processStart.
@@ -36,7 +41,7 @@ type plan struct {
 }
 
 func newPlan(d Dialect) *plan {
-	p := &plan{dialect: d, names: make(map[string]int32)}
+	p := &plan{dialect: d, kind: d.Kind(), names: make(map[string]int32)}
 	p.start = p.name(processStart)
 	for m := range measures {
 		for i, c := range d.Readings[m] {

@@ -14,10 +14,27 @@ func TestKindOfImage(t *testing.T) {
 		"nvcr.io/nim/meta/llama-3.1-8b-instruct:1.8":   true,
 		"nvcr.io/nimble/thing":                         false,
 		"nim":                                          false,
+		"example.com/anim/shop":                        false,
+		"vllm-project/guidellm":                        false,
+		"vllm/semantic-router":                         false,
+		"lmcache/vllm-router:1":                        false,
+		"vllm-benchmark":                               false,
+		"example.com/team/vllm:0.11-client":            false,
+		"example.com/sdk/vllm-routers":                 true,
 		"":                                             false,
 	} {
 		if got := KindOfImage(kinds, image); (got == "a") != want || got == "b" {
 			t.Errorf("%q: %q, want a: %v", image, got, want)
+		}
+	}
+}
+
+// A word that the kind itself has is none that speaks against it.
+func TestKindOfAnImageThatIsNamedSo(t *testing.T) {
+	kinds := []Kind{{Name: "a", Images: []string{"acme-router"}}}
+	for image, want := range map[string]string{"example.com/acme-router:1": "a", "example.com/acme-router-sdk:1": ""} {
+		if got := KindOfImage(kinds, image); got != want {
+			t.Errorf("%q: %q, want %q", image, got, want)
 		}
 	}
 }
