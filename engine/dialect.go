@@ -37,6 +37,9 @@ type Dialect struct {
 	MaxOfAll   bool     `yaml:"max_running_of_all_ranks"`
 	// Readings and where to find each, the first present wins, for each model by itself.
 	Readings map[Measure][]Candidate `yaml:"signals"`
+	// NoStart says that the server's page never tells when its process began: one that does has that from a proxy, which joined
+	// its own page with the server's.
+	NoStart bool `yaml:"-"`
 	// Blind says, for people, what the server's page cannot tell.
 	Blind []string `yaml:"-"`
 }
