@@ -71,8 +71,10 @@ func TestDialectOfAFile(t *testing.T) {
 		t.Errorf("dialects (-want +got):\n%s", diff)
 	}
 	kinds := got.targets.Kinds
-	if node.KindOfImage(kinds, "example.com/acme-server:1") != "acme" || node.KindOfCommand(kinds, []string{"acme", "serve"}) != "acme" {
-		t.Errorf("the first kind of server is %+v", kinds[0])
+	for _, container := range []node.Container{{Image: "example.com/acme-server:1"}, {Args: []string{"acme", "serve"}}} {
+		if kind, _ := node.KindOf(kinds, []node.Container{container}); kind != "acme" {
+			t.Errorf("%+v is %q, the first kind of server is %+v", container, kind, kinds[0])
+		}
 	}
 }
 
@@ -97,7 +99,7 @@ func TestImagesOfServers(t *testing.T) {
 		"nvcr.io/nvidia/tritonserver:26.10-py3-sdk":                  "",
 		"registry.vllm.example:5000/vision/classifier@sha256:012345": "",
 	} {
-		if got := node.KindOfImage(kinds, image); got != want {
+		if got, _ := node.KindOf(kinds, []node.Container{{Image: image}}); got != want {
 			t.Errorf("%s is %q, want %q", image, got, want)
 		}
 	}

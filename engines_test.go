@@ -24,7 +24,7 @@ What is read of each model server, and what its page cannot tell. Written from t
 by a test.
 
 A server is known by its page: by the beginnings of names in *known by*. What a container's image or command says holds only
-until the page has been read ([servers.md](servers.md) says which images fit). Of each signal's families the first that a page has is
+until the page has been read ([servers.md](servers.md) says which fit). Of each signal's families the first that a page has is
 read, for each model by itself, so that no version is ever asked for. ` + "`A + B`" + ` are summed as far as they are present, ` + "`A ÷ B`" + ` is of
 both. A family that is missing makes its signal absent, not 0.
 

@@ -26,11 +26,12 @@ func TestImagesThatAreNoServers(t *testing.T) {
 		t.Run(image, func(t *testing.T) {
 			pod := runningPod()
 			pod.Containers[0].Image, pod.Containers[0].Ports = image, []node.Port{{Number: 29500}}
-			s := searchOf(&pod, claimed("main"), plans)
-			if s.sure != want || s.has("http://10.1.2.3:29500"+pathOf(&pod, "", plans)) != want {
+			looked := lookedAt(&pod, claimed("main"), plans)
+			s := searchOf(looked)
+			if s.sure != want || s.has("http://10.1.2.3:29500"+looked.path()) != want {
 				t.Errorf("sure %v, asks at %q, want it taken for a server: %v", s.sure, s.places(), want)
 			}
-			if path := pathOf(&pod, "", plans); !want && path != defaultPath {
+			if path := looked.path(); !want && path != defaultPath {
 				t.Errorf("path %q", path)
 			}
 		})

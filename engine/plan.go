@@ -1,10 +1,6 @@
 package engine
 
-import (
-	"strings"
-
-	"gpusignal/node"
-)
+import "strings"
 
 // role is what a sample is to a candidate.
 type role uint8
@@ -30,7 +26,6 @@ type rule struct {
 // plan is a dialect made ready: what each sample name feeds.
 type plan struct {
 	dialect Dialect
-	kind    node.Kind
 	names   map[string]int32
 	rules   [][]rule
 	// start is the index of processStart, -1 where it is none of the server's.
@@ -38,7 +33,7 @@ type plan struct {
 }
 
 func newPlan(d Dialect) *plan {
-	p := &plan{dialect: d, kind: d.Kind(), names: make(map[string]int32)}
+	p := &plan{dialect: d, names: make(map[string]int32)}
 	if p.start = -1; !d.NoStart {
 		p.start = p.name(processStart)
 	}

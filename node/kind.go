@@ -19,18 +19,34 @@ type Kind struct {
 	Commands []string
 }
 
-// KindOfImage returns the name of the first kind that the image is of, empty for none.
-func KindOfImage(kinds []Kind, image string) string {
+// KindOf returns the name of the kind that a pod's containers are of, empty for none: the first image that is of one tells it, else
+// the first command line, and then byCommand is true.
+func KindOf(kinds []Kind, containers []Container) (name string, byCommand bool) {
+	for i := range containers {
+		if name = kindOfImage(kinds, containers[i].Image); name != "" {
+			return name, false
+		}
+	}
+	for i := range containers {
+		if name = kindOfCommand(kinds, containers[i].Args); name != "" {
+			return name, true
+		}
+	}
+	return "", false
+}
+
+// kindOfImage returns the name of the first kind that the image is of, empty for none.
+func kindOfImage(kinds []Kind, image string) string {
 	for i := range kinds {
-		if kinds[i].HasImage(image) {
+		if kinds[i].hasImage(image) {
 			return kinds[i].Name
 		}
 	}
 	return ""
 }
 
-// HasImage says whether the image is of the kind.
-func (k *Kind) HasImage(image string) bool {
+// hasImage says whether the image is of the kind.
+func (k *Kind) hasImage(image string) bool {
 	name, tag := imageName(image)
 	return slices.ContainsFunc(k.Images, func(part string) bool {
 		rest, ok := after(name, part)
@@ -73,15 +89,18 @@ func imageName(image string) (name, tag string) {
 	return name, tag
 }
 
-// KindOfCommand returns the name of the first kind that the arguments are a command line of, empty for none. A shell's command
+// kindOfCommand returns the name of the first kind that the arguments are a command line of, empty for none. A shell's command
 // line in one argument is looked through as well.
-func KindOfCommand(kinds []Kind, args []string) string {
+func kindOfCommand(kinds []Kind, args []string) string {
 	if len(args) == 0 {
 		return ""
 	}
 	words := strings.Fields(strings.Join(args, " "))
-	for i := range words {
-		words[i] = path.Base(words[i])
+	for i, word := range words {
+		// What is given to a flag or a variable, or is a URL, is no program: "--model=/models/tritonserver".
+		if !strings.ContainsAny(word, "=:") {
+			words[i] = path.Base(word)
+		}
 	}
 	line := " " + strings.Join(words, " ") + " "
 	for i := range kinds {
