@@ -19,7 +19,7 @@ func builtin() []engine.Dialect {
 func kindsOf(own []engine.Dialect) []node.Kind {
 	var kinds []node.Kind
 	for _, d := range engine.Shadow(own, builtin()) {
-		kinds = append(kinds, node.Kind{Name: d.Name, Images: d.Images, Commands: d.Commands})
+		kinds = append(kinds, d.Kind())
 	}
 	return kinds
 }

@@ -71,8 +71,37 @@ func TestDialectOfAFile(t *testing.T) {
 		t.Errorf("dialects (-want +got):\n%s", diff)
 	}
 	kinds := got.targets.Kinds
-	if node.KindOfImage(kinds, "example.com/acme-server:1") != "acme" || node.KindOfCommand(kinds, []string{"acme", "serve"}) != "acme" {
-		t.Errorf("the first kind of server is %+v", kinds[0])
+	for _, container := range []node.Container{{Image: "example.com/acme-server:1"}, {Args: []string{"acme", "serve"}}} {
+		if kind, _ := node.KindOf(kinds, []node.Container{container}); kind != "acme" {
+			t.Errorf("%+v is %q, the first kind of server is %+v", container, kind, kinds[0])
+		}
+	}
+}
+
+// The images that the servers are published as tell which they are.
+func TestImagesOfServers(t *testing.T) {
+	kinds := kindsOf(nil)
+	for image, want := range map[string]string{
+		"vllm/vllm-openai:v0.32.0":                                   "vllm",
+		"public.ecr.aws/deep-learning-containers/vllm:0.11-gpu":      "vllm",
+		"registry.redhat.io/rhaiis/vllm-cuda-rhel9:3":                "vllm",
+		"nvcr.io/nvidia/ai-dynamo/vllm-runtime:0.6":                  "vllm",
+		"nvcr.io/nvidia/tritonserver:26.10-vllm-python-py3":          "triton",
+		"nvcr.io/nvidia/tensorrt-llm/release:1.2.0":                  "trtllm",
+		"nvcr.io/nim/meta/llama-3.1-8b-instruct:1.8":                 "nim",
+		"lmsysorg/sglang:v0.5":                                       "sglang",
+		"ghcr.io/huggingface/text-generation-inference:3.3":          "tgi",
+		"ghcr.io/ggml-org/llama.cpp:server-cuda":                     "llamacpp",
+		"openmmlab/lmdeploy:v0.10-cu12":                              "lmdeploy",
+		"pytorch/torchserve:0.12.0-gpu":                              "torchserve",
+		"ghcr.io/vllm-project/semantic-router/extproc:v0.1":          "",
+		"vllm/vllm-router:nightly":                                   "",
+		"nvcr.io/nvidia/tritonserver:26.10-py3-sdk":                  "",
+		"registry.vllm.example:5000/vision/classifier@sha256:012345": "",
+	} {
+		if got, _ := node.KindOf(kinds, []node.Container{{Image: image}}); got != want {
+			t.Errorf("%s is %q, want %q", image, got, want)
+		}
 	}
 }
 

@@ -24,9 +24,9 @@ What is read of each model server, and what its page cannot tell. Written from t
 by a test.
 
 A server is known by its page: by the beginnings of names in *known by*. What a container's image or command says holds only
-until the page has been read. Of each signal's families the first that a page has is read, for each model by itself, so
-that no version is ever asked for. ` + "`A + B`" + ` are summed as far as they are present, ` + "`A ÷ B`" + ` is of both. A family that is missing makes
-its signal absent, not 0.
+until the page has been read ([servers.md](servers.md) says which fit). Of each signal's families the first that a page has is
+read, for each model by itself, so that no version is ever asked for. ` + "`A + B`" + ` are summed as far as they are present, ` + "`A ÷ B`" + ` is of
+both. A family that is missing makes its signal absent, not 0.
 
 Series of one model are summed over everything but its name: versions, streaming or not, data-parallel ranks, replicas; of
 key-value cache usage the greatest counts. Labels in *copies* are of series that say one thing several times, and of these

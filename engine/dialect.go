@@ -1,6 +1,10 @@
 package engine
 
-import "strings"
+import (
+	"strings"
+
+	"gpusignal/node"
+)
 
 // Dialect says, as data, how one kind of model server spells what gpusignal reads. There is no check of versions: of each
 // reading's candidates the first that a page has is taken, so that a server may rename its families.
@@ -33,8 +37,16 @@ type Dialect struct {
 	MaxOfAll   bool     `yaml:"max_running_of_all_ranks"`
 	// Readings and where to find each, the first present wins, for each model by itself.
 	Readings map[Measure][]Candidate `yaml:"signals"`
+	// NoStart says that the server's page never tells when its process began: one that does has that from a proxy, which joined
+	// its own page with the server's.
+	NoStart bool `yaml:"-"`
 	// Blind says, for people, what the server's page cannot tell.
 	Blind []string `yaml:"-"`
+}
+
+// Kind is how a container tells that it runs the engine.
+func (d *Dialect) Kind() node.Kind {
+	return node.Kind{Name: d.Name, Images: d.Images, Commands: d.Commands}
 }
 
 // Mark is the beginning of a sample's name and, unless empty, a label that the sample must have. With is the beginning of

@@ -53,6 +53,7 @@ func (t *target) place() place { return place{url: t.URL, namespace: t.Pod.Names
 func find(pods []node.Pod, held holders, plans []*plan, given map[[2]string]bool) ([]target, []search) {
 	var targets []target
 	var searches []search
+	kinds := serverKinds(plans)
 	for i := range pods {
 		pod := &pods[i]
 		if pod.Phase != "Running" || !host(pod).IsValid() {
@@ -67,9 +68,10 @@ func find(pods []node.Pod, held holders, plans []*plan, given map[[2]string]bool
 				})
 			}
 		case named(pod):
-			targets = append(targets, findPod(pod, held, plans)...)
-		case !given[[2]string{pod.ID.Namespace, pod.ID.Name}]:
-			if s := searchOf(pod, held, plans); len(s.steps) > 0 {
+			targets = append(targets, findPod(subjectOf(pod, held, plans, kinds))...)
+		case given[[2]string{pod.ID.Namespace, pod.ID.Name}]:
+		case held.any(pod), announced(pod):
+			if s := searchOf(subjectOf(pod, held, plans, kinds)); len(s.steps) > 0 {
 				searches = append(searches, s)
 			}
 		}
@@ -81,6 +83,11 @@ func find(pods []node.Pod, held holders, plans []*plan, given map[[2]string]bool
 func named(pod *node.Pod) bool {
 	return pod.Annotations[annotationEngine] != "" ||
 		has(pod, gpusignalPrefix+"port") || has(pod, gpusignalPrefix+"path") || has(pod, gpusignalPrefix+"scheme")
+}
+
+// announced says whether the pod announces its page by the annotations of others.
+func announced(pod *node.Pod) bool {
+	return pod.Annotations[prometheusPrefix+"scrape"] == "true" || has(pod, kservePrefix+"port")
 }
 
 // host returns the address of the pod, an invalid one where it has none. One that no network gives to a pod is none: the
@@ -96,9 +103,8 @@ func host(pod *node.Pod) netip.Addr {
 
 // findPod returns the endpoints of a pod that names them: one, or one a port where gpusignal/port lists several. A pod that
 // names its engine alone has its port from the annotations of others, or from what it declares.
-func findPod(pod *node.Pod, held holders, plans []*plan) []target {
-	announced := pod.Annotations[annotationEngine]
-	prefix := ""
+func findPod(s *subject) []target {
+	pod, prefix := s.Pod, ""
 	switch {
 	case has(pod, gpusignalPrefix+"port"), has(pod, gpusignalPrefix+"path"), has(pod, gpusignalPrefix+"scheme"):
 		prefix = gpusignalPrefix
@@ -107,25 +113,25 @@ func findPod(pod *node.Pod, held holders, plans []*plan) []target {
 	case has(pod, kservePrefix+"port"):
 		prefix = kservePrefix
 	}
-	base := target{Endpoint: Endpoint{Engine: announced, Pod: pod.ID}, by: gpusignalPrefix, own: true}
-	ports, err := portsOf(pod, prefix, announced, held, plans)
+	base := target{Endpoint: Endpoint{Engine: pod.Annotations[annotationEngine], Pod: pod.ID}, by: gpusignalPrefix, own: true}
+	ports, err := portsOf(s, prefix)
 	if err != nil {
 		base.fault, base.detail = FaultConfig, err.Error()
 		return []target{base}
 	}
-	return at(base, pod, prefix, ports, held, plans)
+	return at(base, s, prefix, ports)
 }
 
 // at returns a target for each port, the rest of its address by the annotations with the prefix.
-func at(base target, pod *node.Pod, prefix string, ports []int, held holders, plans []*plan) []target {
+func at(base target, s *subject, prefix string, ports []int) []target {
 	var targets []target
 	for _, port := range ports {
 		t := base
 		var err error
-		if t.URL, err = address(pod, prefix, port, pathOf(pod, base.Engine, plans)); err != nil {
+		if t.URL, err = address(s.Pod, prefix, port, s.path()); err != nil {
 			t.fault, t.detail = FaultConfig, err.Error()
 		}
-		t.facts = factsOf(pod, port, held, plans)
+		t.facts = factsOf(s, port)
 		targets = append(targets, t)
 	}
 	return targets
@@ -136,9 +142,9 @@ func has(pod *node.Pod, annotation string) bool {
 	return ok
 }
 
-// portsOf the pod's page: as annotated, else as the announced engine or the pod's own declaration says.
-func portsOf(pod *node.Pod, prefix, announced string, held holders, plans []*plan) ([]int, error) {
-	if text := pod.Annotations[prefix+"port"]; prefix != "" && text != "" {
+// portsOf the pod's page: as annotated, else as its engine or the pod's own declaration says.
+func portsOf(s *subject, prefix string) ([]int, error) {
+	if text := s.Annotations[prefix+"port"]; prefix != "" && text != "" {
 		var ports []int
 		for part := range strings.SplitSeq(text, ",") {
 			port, err := strconv.Atoi(strings.TrimSpace(part))
@@ -151,34 +157,14 @@ func portsOf(pod *node.Pod, prefix, announced string, held holders, plans []*pla
 		}
 		return ports, nil
 	}
-	declared := declaredPorts(pod, held)
-	for _, p := range plans {
-		if p.dialect.Name != announced && (announced != "" || !p.inImage(pod)) {
-			continue
-		}
-		if len(declared) == 1 && p.dialect.Port != declared[0] {
-			return declared, nil
-		}
-		return []int{p.dialect.Port}, nil
-	}
-	if len(declared) == 1 {
+	if declared := s.ports(); len(declared) == 1 {
 		return declared, nil
 	}
-	return nil, fmt.Errorf("pod %s/%s announces a metrics page but no port: set the annotation gpusignal/port",
-		pod.ID.Namespace, pod.ID.Name)
-}
-
-// declaredPorts of the containers that hold a GPU, of all where none does.
-func declaredPorts(pod *node.Pod, held holders) []int {
-	var ports []int
-	for _, c := range held.servers(pod) {
-		for _, p := range c.Ports {
-			if !slices.Contains(ports, p.Number) {
-				ports = append(ports, p.Number)
-			}
-		}
+	if p := s.plan(); p != nil {
+		return []int{p.dialect.Port}, nil
 	}
-	return ports
+	return nil, fmt.Errorf("pod %s/%s announces a metrics page but no port: set the annotation gpusignal/port",
+		s.ID.Namespace, s.ID.Name)
 }
 
 // address of the pod's page.
@@ -202,9 +188,9 @@ func address(pod *node.Pod, prefix string, port int, path string) (string, error
 
 // factsOf the container that serves the port: of those that hold a GPU the one that declares it, else the first. A proxy that
 // stands before the server holds none.
-func factsOf(pod *node.Pod, port int, held holders, plans []*plan) facts {
-	f := facts{pod: pod.ID}
-	containers := held.servers(pod)
+func factsOf(s *subject, port int) facts {
+	f := facts{pod: s.ID}
+	containers := s.candidates
 	if len(containers) == 0 {
 		return f
 	}
@@ -216,7 +202,7 @@ func factsOf(pod *node.Pod, port int, held holders, plans []*plan) facts {
 		}
 	}
 	f.started = container.Started
-	for _, p := range plans {
+	for _, p := range s.plans {
 		for _, flag := range p.dialect.MaxRunning {
 			if v, ok := argument(container.Args, flag); ok {
 				if f.maxRunning == nil {
@@ -249,13 +235,4 @@ func argument(args []string, flag string) (float64, bool) {
 		}
 	}
 	return 0, false
-}
-
-// inImage says whether the image of any of the pod's containers is that of the engine.
-func (p *plan) inImage(pod *node.Pod) bool {
-	return slices.ContainsFunc(pod.Containers, func(c node.Container) bool { return p.image(&c) })
-}
-
-func (p *plan) image(c *node.Container) bool {
-	return slices.ContainsFunc(p.dialect.Images, func(part string) bool { return strings.Contains(c.Image, part) })
 }

@@ -13,8 +13,11 @@ import (
 
 func testPlans() []*plan {
 	return []*plan{
-		newPlan(Dialect{Name: "vllm", Port: 8000, Images: []string{"vllm"}, MaxRunning: []string{"--max-num-seqs"}}),
-		newPlan(Dialect{Name: "triton", Port: 8002, Images: []string{"tritonserver"}}),
+		newPlan(Dialect{
+			Name: "vllm", Port: 8000, Images: []string{"vllm"}, MaxRunning: []string{"--max-num-seqs"},
+			Commands: []string{"vllm serve", "vllm.entrypoints.openai.api_server"},
+		}),
+		newPlan(Dialect{Name: "triton", Port: 8002, Images: []string{"tritonserver"}, Commands: []string{"tritonserver"}}),
 	}
 }
 
@@ -160,17 +163,17 @@ func TestFactsOfTheServersContainer(t *testing.T) {
 		{Name: "sidecar", Started: time.Unix(1, 0), Ports: []node.Port{{Number: 9000}}, Args: []string{"--max-num-seqs=1"}},
 		{Name: "vllm", Started: time.Unix(2, 0), Ports: []node.Port{{Number: 8000}}, Args: []string{"serve", "--max-num-seqs", "64"}},
 	}
-	f := factsOf(&pod, 8000, nil, testPlans())
+	f := factsOf(lookedAt(&pod, nil, testPlans()), 8000)
 	if !f.started.Equal(time.Unix(2, 0)) || f.maxRunning["vllm"] != 64 {
 		t.Errorf("facts %+v, want those of the container that declares the port", f)
 	}
-	f = factsOf(&pod, 7, nil, testPlans())
+	f = factsOf(lookedAt(&pod, nil, testPlans()), 7)
 	if !f.started.Equal(time.Unix(1, 0)) {
 		t.Errorf("facts %+v, want those of the first container", f)
 	}
 	held := holdersOf([]node.Claim{{Container: node.ContainerID{Pod: pod.ID, Name: "vllm"}}})
 	for _, port := range []int{9000, 15020} {
-		if f = factsOf(&pod, port, held, testPlans()); f.maxRunning["vllm"] != 64 {
+		if f = factsOf(lookedAt(&pod, held, testPlans()), port); f.maxRunning["vllm"] != 64 {
 			t.Errorf("facts %+v of a proxy's port %d, want those of the container that holds a GPU", f, port)
 		}
 	}

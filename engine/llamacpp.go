@@ -9,6 +9,7 @@ func LlamaCPP() Dialect {
 		Name:     "llamacpp",
 		Port:     8080,
 		Images:   []string{"llama.cpp", "llamacpp", "llama-cpp"},
+		NoStart:  true,
 		Commands: []string{"llama-server"},
 		Marks:    []Mark{{Prefix: "llamacpp:"}},
 		Model:    []string{"model_name", "model"},

@@ -2,9 +2,6 @@ package engine
 
 import "strings"
 
-// processStart is the sample by which a process tells when it began.
-const processStart = "process_start_time_seconds"
-
 // role is what a sample is to a candidate.
 type role uint8
 
@@ -31,13 +28,15 @@ type plan struct {
 	dialect Dialect
 	names   map[string]int32
 	rules   [][]rule
-	// start is the index of processStart.
+	// start is the index of processStart, -1 where it is none of the server's.
 	start int32
 }
 
 func newPlan(d Dialect) *plan {
 	p := &plan{dialect: d, names: make(map[string]int32)}
-	p.start = p.name(processStart)
+	if p.start = -1; !d.NoStart {
+		p.start = p.name(processStart)
+	}
 	for m := range measures {
 		for i, c := range d.Readings[m] {
 			p.candidate(m, i, c)

@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"fmt"
+	"slices"
 )
 
 // label of a series, its value unescaped.
@@ -210,3 +211,9 @@ func (s *scanner) forget(pages uint32) {
 
 // has says whether the newest page had the series.
 func (s *scanner) has(id int) bool { return s.seen[id] == s.page }
+
+// repeated says whether the newest page had the series on several lines, of which the last counts.
+func (s *scanner) repeated(id int) bool {
+	first := slices.Index(s.ordered, int32(id))
+	return first >= 0 && slices.Contains(s.ordered[first+1:], int32(id))
+}

@@ -46,8 +46,8 @@ type search struct {
 	pod node.PodID
 	// steps are tried in their order, until one has an engine's page.
 	steps []step
-	// sure says that an image of the pod's is a model server's, and the pod no worker of a group: it runs the image of its leader, and
-	// serves nothing by itself. holds says that the pod claims a GPU.
+	// sure says that a container of the pod's is a model server's by its image or command line, and the pod no worker of a group: it
+	// runs what its leader does, and serves nothing by itself. holds says that the pod claims a GPU.
 	sure, holds bool
 	// state changes when the pod or one of its containers does.
 	state string
@@ -61,32 +61,32 @@ type step struct {
 }
 
 // searchOf returns where to search. A pod that claims no GPU is asked only where it announces a page to Prometheus.
-func searchOf(pod *node.Pod, held holders, plans []*plan) search {
-	s := search{pod: pod.ID, holds: held.any(pod)}
-	s.sure = pod.Place.Role != node.Worker && slices.ContainsFunc(plans, func(p *plan) bool { return p.inImage(pod) })
+func searchOf(pod *subject) search {
+	s := search{pod: pod.ID, holds: pod.holds, sure: pod.engine != "" && pod.Place.Role != node.Worker}
 	if pod.Annotations[prometheusPrefix+"scrape"] == "true" {
-		s.announced(pod, prometheusPrefix, held, plans)
+		s.announced(pod, prometheusPrefix)
 	}
-	if has(pod, kservePrefix+"port") {
-		s.announced(pod, kservePrefix, held, plans)
+	if has(pod.Pod, kservePrefix+"port") {
+		s.announced(pod, kservePrefix)
 	}
 	if s.holds {
-		s.add(byDeclared, pod, namedPorts(pod, held, plans), held, plans)
-		s.add(byArgument, pod, argumentPorts(pod, held, plans), held, plans)
-		s.add(byWellKnown, pod, wellKnownPorts(pod, held, plans), held, plans)
+		servers := pod.servers()
+		s.add(byDeclared, pod, namedPorts(pod, servers))
+		s.add(byArgument, pod, argumentPorts(pod, servers))
+		s.add(byWellKnown, pod, wellKnownPorts(pod))
 	}
-	s.state = stateOf(pod)
+	s.state = stateOf(pod.Pod)
 	return s
 }
 
 // announced adds the page that annotations of others announce. One that is spelled wrong is a fault of a model server's pod
 // only: of any other it is not ours to tell.
-func (s *search) announced(pod *node.Pod, prefix string, held holders, plans []*plan) {
-	ports, err := portsOf(pod, prefix, "", held, plans)
+func (s *search) announced(pod *subject, prefix string) {
+	ports, err := portsOf(pod, prefix)
 	base := target{Endpoint: Endpoint{Pod: pod.ID}, by: prefix, own: true}
 	switch {
 	case err == nil:
-		s.steps = append(s.steps, step{by: prefix, targets: at(base, pod, prefix, ports, held, plans)})
+		s.steps = append(s.steps, step{by: prefix, targets: at(base, pod, prefix, ports)})
 	case (s.holds || s.sure) && pod.Annotations[prefix+"port"] != "":
 		base.fault, base.detail = FaultConfig, err.Error()
 		s.steps = append(s.steps, step{by: prefix, targets: []target{base}})
@@ -94,10 +94,10 @@ func (s *search) announced(pod *node.Pod, prefix string, held holders, plans []*
 }
 
 // add a step of ports that no step before has, at the default path.
-func (s *search) add(by string, pod *node.Pod, ports []int, held holders, plans []*plan) {
+func (s *search) add(by string, pod *subject, ports []int) {
 	base := target{Endpoint: Endpoint{Pod: pod.ID}, by: by, own: true}
 	st := step{by: by, one: by == byWellKnown}
-	for _, t := range at(base, pod, "", ports, held, plans) {
+	for _, t := range at(base, pod, "", ports) {
 		if !s.has(t.URL) && !st.has(t.URL) {
 			st.targets = append(st.targets, t)
 		}
@@ -129,8 +129,8 @@ func (s *search) places() []string {
 // told says whether anybody wants to know how the search goes. Whoever asks Prometheus to scrape it may be anything.
 func (s *search) told() bool { return s.sure || s.holds }
 
-// report what became of the search, by the first that answered at all, else the first that was asked. Unless the pod's image
-// is a model server's, it is no fault that no engine answers.
+// report what became of the search, by the first that answered at all, else the first that was asked. Unless the pod tells
+// that it is a model server, it is no fault that no engine answers.
 func (s *search) report(answers []answer) *node.Server {
 	first := answers[max(0, slices.IndexFunc(answers, func(a answer) bool { return !a.silent() }))]
 	kind := first.kind
@@ -153,33 +153,33 @@ func (s *search) report(answers []answer) *node.Server {
 	return &node.Server{Pod: s.pod, URL: first.URL, Found: first.by, Quiet: !s.sure, Fault: kind, Detail: explain(detail, kind)}
 }
 
-// namedPorts are those that a container with a GPU declares under a name that says HTTP, and all that it declares where its
-// image is a model server's. Others are left alone: what listens there may not bear an HTTP request.
-func namedPorts(pod *node.Pod, held holders, plans []*plan) []int {
+// namedPorts are those that a container with a GPU declares under a name that says HTTP, and all that the model servers among
+// them declare. Others are left alone: what listens there may not bear an HTTP request.
+func namedPorts(pod *subject, servers []node.Container) []int {
 	var ports []int
-	for _, name := range [...]string{"metrics", "http-metrics", "http", ""} {
-		for _, c := range held.servers(pod) {
-			server := slices.ContainsFunc(plans, func(p *plan) bool { return p.image(&c) })
+	add := func(containers []node.Container, name string) {
+		for _, c := range containers {
 			for _, p := range c.Ports {
-				if (name != "" && p.Name == name || name == "" && server) && !slices.Contains(ports, p.Number) {
+				if (name == "" || p.Name == name) && !slices.Contains(ports, p.Number) {
 					ports = append(ports, p.Number)
 				}
 			}
 		}
 	}
+	for _, name := range [...]string{"metrics", "http-metrics", "http"} {
+		add(pod.candidates, name)
+	}
+	add(servers, "")
 	return ports
 }
 
-// argumentPorts are those that the arguments of a model server's image set. On the host's network none counts.
-func argumentPorts(pod *node.Pod, held holders, plans []*plan) []int {
+// argumentPorts are those that the arguments of model servers set. On the host's network none counts.
+func argumentPorts(pod *subject, servers []node.Container) []int {
 	var ports []int
 	if pod.HostNetwork {
 		return nil
 	}
-	for _, c := range held.servers(pod) {
-		if !slices.ContainsFunc(plans, func(p *plan) bool { return p.image(&c) }) {
-			continue
-		}
+	for _, c := range servers {
 		for _, flag := range [...]string{"--metrics-port", "--port"} {
 			if v, ok := argument(c.Args, flag); ok && v <= 65535 {
 				ports = append(ports, int(v))
@@ -189,16 +189,16 @@ func argumentPorts(pod *node.Pod, held holders, plans []*plan) []int {
 	return ports
 }
 
-// wellKnownPorts are those of the dialects, first of those whose image the pod has. On the host's network anybody may listen
-// there: only those count that the pod declares.
-func wellKnownPorts(pod *node.Pod, held holders, plans []*plan) []int {
+// wellKnownPorts are those of the dialects, first that of the pod's engine. On the host's network anybody may listen there:
+// only those count that the pod declares.
+func wellKnownPorts(pod *subject) []int {
 	var first, rest []int
-	declared := declaredPorts(pod, held)
-	for _, p := range plans {
+	declared := pod.ports()
+	for _, p := range pod.plans {
 		port := p.dialect.Port
 		switch {
 		case port == 0 || pod.HostNetwork && !slices.Contains(declared, port):
-		case p.inImage(pod):
+		case p.dialect.Name == pod.engine:
 			first = append(first, port)
 		default:
 			rest = append(rest, port)

@@ -20,6 +20,10 @@ func claimed(containers ...string) holders {
 	return holdersOf(claims)
 }
 
+func lookedAt(pod *node.Pod, held holders, plans []*plan) *subject {
+	return subjectOf(pod, held, plans, serverKinds(plans))
+}
+
 func TestSearch(t *testing.T) {
 	const at = "http://10.1.2.3:"
 	type found struct {
@@ -83,6 +87,52 @@ func TestSearch(t *testing.T) {
 			},
 		},
 		{
+			name: "own image, and a command line that tells", held: claimed("main"), sure: true,
+			pod: change(runningPod(), func(p *node.Pod) {
+				ports(node.Port{Number: 1234})(p)
+				p.Containers[0].Image = "ghcr.io/acme/my-vllm:3"
+				p.Containers[0].Args = []string{"vllm", "serve", "m", "--port", "9000"}
+			}),
+			want: []found{
+				{byDeclared, []string{at + "1234/metrics"}}, {byArgument, []string{at + "9000/metrics"}}, wellKnown,
+			},
+		},
+		{
+			name: "a module that tells", held: claimed("main"), sure: true,
+			pod: change(runningPod(), func(p *node.Pod) {
+				p.Containers[0].Args = []string{"sh", "-c", "exec python3 -m vllm.entrypoints.openai.api_server --port=9000"}
+			}),
+			want: []found{{byArgument, []string{at + "9000/metrics"}}, wellKnown},
+		},
+		{
+			name: "a server's name as a value", held: claimed("main"),
+			pod: change(runningPod(), func(p *node.Pod) {
+				ports(node.Port{Number: 1234})(p)
+				p.Containers[0].Args = []string{"worker", "--backend-url=http://vllm:8000", "--model=/models/tritonserver", "--port", "9000"}
+			}),
+			want: []found{wellKnown},
+		},
+		{
+			name: "only the container that tells is asked", held: claimed("main", "worker"), sure: true,
+			pod: change(runningPod(), func(p *node.Pod) {
+				p.Containers[0].Args = []string{"vllm", "serve", "m", "--port=9000"}
+				p.Containers = append(p.Containers, node.Container{
+					Name: "worker", Ports: []node.Port{{Number: 1234}}, Args: []string{"worker", "--port=1235"},
+				})
+			}),
+			want: []found{{byArgument, []string{at + "9000/metrics"}}, wellKnown},
+		},
+		{
+			name: "an image tells before a command line, of whichever container", held: claimed("main"), sure: true,
+			pod: change(runningPod("prometheus.io/scrape", "true"), func(p *node.Pod) {
+				p.Containers[0].Args = []string{"vllm", "serve", "m"}
+				p.Containers = append(p.Containers, node.Container{Name: "triton", Image: "tritonserver"})
+			}),
+			want: []found{
+				{"prometheus.io/", []string{at + "8002/metrics"}}, {byWellKnown, []string{at + "8000/metrics"}},
+			},
+		},
+		{
 			name: "the image's own port first", held: claimed("main"), sure: true,
 			pod:  change(runningPod(), func(p *node.Pod) { p.Containers[0].Image = "tritonserver" }),
 			want: []found{{byWellKnown, []string{at + "8002/metrics", at + "8000/metrics"}}},
@@ -121,7 +171,7 @@ func TestSearch(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := searchOf(&tt.pod, tt.held, testPlans())
+			s := searchOf(lookedAt(&tt.pod, tt.held, testPlans()))
 			var got []found
 			for _, st := range s.steps {
 				f := found{By: st.by}
@@ -190,63 +240,6 @@ func TestStateOfAPod(t *testing.T) {
 	}
 }
 
-// An address belongs to one pod; who gives it by the stronger word has it.
-func TestSettle(t *testing.T) {
-	of := func(pod, url string) target {
-		return target{Endpoint: Endpoint{URL: url, Pod: node.PodID{Namespace: "ns", Name: pod}}}
-	}
-	const url, same, other = "http://10.1.2.3:80/metrics", "http://10.1.2.3:80/m", "http://10.1.2.3:81/metrics"
-	searches := func(pods ...string) (s []search) {
-		for _, pod := range pods {
-			s = append(s, search{steps: []step{{targets: targets(of(pod, url))}}})
-		}
-		return s
-	}
-	tests := []struct {
-		name          string
-		static, named []target
-		searches      []search
-		want          []string // Details of all of them, in their order.
-	}{
-		{"two pods", nil, targets(of("a", url), of("b", same)), nil, []string{
-			"pods ns/a and ns/b both announce 10.1.2.3:80", "pods ns/a and ns/b both announce 10.1.2.3:80",
-		}},
-		{"two ports", nil, targets(of("a", url), of("b", other)), nil, []string{"", ""}},
-		{"one pod", nil, targets(of("a", url), of("a", same)), nil, []string{"", ""}},
-		{"the configuration and the same pod", targets(of("a", url)), targets(of("a", url)), nil, []string{"", ""}},
-		{"the configuration and another", targets(of("a", url)), targets(of("b", url)), searches("c"), []string{
-			"", "10.1.2.3:80 is given to ns/a by the configuration", "10.1.2.3:80 is given to ns/a by the configuration",
-		}},
-		{"an annotation and a guess", nil, targets(of("a", url)), searches("b"), []string{
-			"", "10.1.2.3:80 is given to ns/a by the annotations of that pod",
-		}},
-		{"two guesses", nil, nil, searches("a", "b"), []string{
-			"pods ns/a and ns/b both announce 10.1.2.3:80", "pods ns/a and ns/b both announce 10.1.2.3:80",
-		}},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			settle(tt.static, tt.named, tt.searches)
-			all := append(tt.static, tt.named...)
-			for _, s := range tt.searches {
-				all = append(all, s.steps[0].targets...)
-			}
-			var got []string
-			for _, one := range all {
-				got = append(got, one.detail)
-				if (one.fault == FaultAmbiguous) != (one.detail != "") {
-					t.Errorf("fault %q, detail %q", one.fault, one.detail)
-				}
-			}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("details (-want +got):\n%s", diff)
-			}
-		})
-	}
-}
-
-func targets(t ...target) []target { return t }
-
 // BenchmarkFind looks through the pods of a full node, of which eight hold a GPU each: what following them costs a second.
 func BenchmarkFind(b *testing.B) {
 	var pods []node.Pod
@@ -254,6 +247,7 @@ func BenchmarkFind(b *testing.B) {
 	for i := range 250 {
 		pod := runningPod()
 		pod.ID.Name = fmt.Sprint("pod-", i)
+		pod.Containers[0].Args = []string{"/opt/venv/bin/vllm", "serve", "meta-llama/Llama-3.1-8B-Instruct", "--max-num-seqs", "256", "--port=8000"}
 		if i < 8 {
 			claims = append(claims, node.Claim{Container: node.ContainerID{Pod: pod.ID, Name: "main"}})
 		}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"hash/maphash"
 	"maps"
-	"math"
 	"slices"
 	"time"
 
@@ -179,23 +178,6 @@ func (s *server) collect() bool {
 		}
 	}
 	return loaded
-}
-
-// process looks whether the server's process is another one than before.
-func (s *server) process() {
-	for id := range s.cells {
-		if !s.cells[id].start || !s.scanner.has(id) || !usable(s.scanner.values[id]) {
-			continue
-		}
-		begun := s.scanner.values[id]
-		// A second is the grain of the boot time that a process adds its own start to. One that began before another that was
-		// seen is no restart: several answer at the address in turn, or the clock was set.
-		if s.begun != 0 && math.Abs(begun-s.begun) > 1 {
-			s.now.restarted = begun > s.newest
-			s.now.another = begun <= s.newest
-		}
-		s.begun, s.newest = begun, max(s.newest, begun)
-	}
 }
 
 // turn the models and the stamps to the page.

@@ -10,7 +10,7 @@ func TensorRTLLM() Dialect {
 		Name:     "trtllm",
 		Port:     8000,
 		Path:     "/prometheus/metrics",
-		Images:   []string{"tensorrt-llm", "tensorrtllm"},
+		Images:   []string{"tensorrt-llm", "tensorrt-llm/", "tensorrtllm"},
 		Commands: []string{"trtllm-serve"},
 		Marks: []Mark{
 			{Prefix: "trtllm_"},

@@ -9,6 +9,7 @@ func TGI() Dialect {
 		Name:     "tgi",
 		Port:     80,
 		Images:   []string{"text-generation-inference"},
+		NoStart:  true,
 		Commands: []string{"text-generation-launcher"},
 		Marks:    []Mark{{Prefix: "tgi_"}},
 		Readings: map[Measure][]Candidate{

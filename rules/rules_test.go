@@ -90,6 +90,7 @@ func contract(t *testing.T) map[string]bool {
 func foreign() map[string]string {
 	return map[string]string{
 		"up":                               "Prometheus",
+		"process_start_time_seconds":       "client_golang",
 		"kube_deployment_status_replicas":  "kube-state-metrics",
 		"kube_statefulset_status_replicas": "kube-state-metrics",
 		"gpusignal_exporter_config_last_reload_successful":                "../serve.go",

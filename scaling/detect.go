@@ -22,17 +22,14 @@ func detect(sub *subject, kinds []node.Kind) (Evidence, string) {
 	if optedOut {
 		return "", "" // nobody will ever read its page: what it is makes no difference
 	}
-	for _, container := range sub.pod.Containers {
-		if kind := node.KindOfImage(kinds, container.Image); kind != "" {
-			return ByImage, kind
-		}
+	switch kind, byCommand := node.KindOf(kinds, sub.pod.Containers); {
+	case kind == "":
+		return "", ""
+	case byCommand:
+		return ByArguments, kind
+	default:
+		return ByImage, kind
 	}
-	for _, container := range sub.pod.Containers {
-		if kind := node.KindOfCommand(kinds, container.Args); kind != "" {
-			return ByArguments, kind
-		}
-	}
-	return "", ""
 }
 
 // readOnce returns the servers of which a page has been read since their container started.

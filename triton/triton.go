@@ -30,6 +30,7 @@ func Dialect() engine.Dialect {
 		Name:       "triton",
 		Port:       8002,
 		Images:     []string{"tritonserver"},
+		NoStart:    true,
 		Commands:   []string{"tritonserver"},
 		Marks:      []engine.Mark{{Prefix: "nv_"}, {Prefix: "vllm:", Label: "model"}},
 		Precedence: 1,

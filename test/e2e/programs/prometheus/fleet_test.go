@@ -24,6 +24,7 @@ const (
 	// Samples go back as far as rules look, scraped at the intervals of examples/prometheus.
 	signalsHistory, signalsInterval = 7 * time.Minute, 5 * time.Second
 	pageHistory, pageInterval       = 12 * time.Minute, 30 * time.Second
+	startHistory                    = time.Hour
 )
 
 // family is a row of docs/metrics.md.
@@ -133,7 +134,8 @@ func value(label string, n, i int, kind string) string {
 	return kind
 }
 
-// fill a database with the history of the families that expressions name, of up, and of kube-state-metrics; it returns how many series.
+// fill a database with the history of the families that expressions name, of up and the processes' starts, and of
+// kube-state-metrics; it returns how many series.
 func fill(b *testing.B, db *tsdb.DB, families []family, named func(string) bool, end time.Time) int {
 	b.Helper()
 	type batch struct {
@@ -142,7 +144,8 @@ func fill(b *testing.B, db *tsdb.DB, families []family, named func(string) bool,
 		rise         float64
 	}
 	page := func(series []labels.Labels) batch { return batch{series, pageInterval, pageHistory, 0} }
-	var batches []batch
+	// The longest history first: a database takes nothing that is an hour older than its newest.
+	batches := []batch{{byJob("process_start_time_seconds", "gpusignal"), pageInterval, startHistory, 0}}
 	for _, f := range families {
 		if !named(f.name) {
 			continue
@@ -162,7 +165,7 @@ func fill(b *testing.B, db *tsdb.DB, families []family, named func(string) bool,
 		replicas = append(replicas, labels.FromStrings("__name__", "kube_deployment_status_replicas", "job", "kube-state-metrics",
 			"namespace", value("namespace", 0, w, ""), "deployment", value("workload", 0, w, "")))
 	}
-	batches = append(batches, page(reload.series()), page(up("gpusignal")), page(replicas), batch{up("gpusignal-signals"), signalsInterval, signalsHistory, 0})
+	batches = append(batches, page(reload.series()), page(byJob("up", "gpusignal")), page(replicas), batch{byJob("up", "gpusignal-signals"), signalsInterval, signalsHistory, 0})
 
 	total := 0
 	for _, s := range batches {
@@ -209,9 +212,9 @@ func sample(l labels.Labels, i int) float64 {
 	return 1
 }
 
-// up of every exporter, as a job scrapes it.
-func up(job string) []labels.Labels {
-	all := family{name: "up"}.series()
+// byJob is a series of every exporter that has no label of ours, as a job scrapes it.
+func byJob(name, job string) []labels.Labels {
+	all := family{name: name}.series()
 	for i := range all {
 		all[i] = labels.NewBuilder(all[i]).Set("job", job).Labels()
 	}
@@ -222,7 +225,7 @@ func up(job string) []labels.Labels {
 func exportersDown(b *testing.B, db *tsdb.DB, at time.Time) {
 	b.Helper()
 	app := db.Appender(b.Context())
-	for _, l := range up("gpusignal-signals") {
+	for _, l := range byJob("up", "gpusignal-signals") {
 		if _, err := app.Append(0, l, at.UnixMilli(), 0); err != nil {
 			b.Fatal(err)
 		}
