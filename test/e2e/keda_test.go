@@ -212,7 +212,7 @@ func kedaAsksGpusignal(t *testing.T, c *cluster.Cluster) {
 	clients := newGateway()
 	runClients(t, clients, s.ready)
 	s.Wait("the signals of both servers", time.Minute, s.told(2))
-	s.Apply(s.example("metrics-api.yaml", "/workloads/chat/", "/workloads/"+s.namespace+"/"))
+	s.Apply(s.example("metrics-api.yaml", "/workloads/chat/", "/workloads/"+s.namespace+"/", "periodSeconds: 180", "periodSeconds: 15"))
 	s.stay(2, "the autoscaler knows that they idle", time.Minute, s.knows("0"))
 	s.show("two servers without work")
 	// In two servers 9 ÷ 2 ÷ (0.8 × 4 slots) = 1.4 each, in three 0.9.
@@ -221,12 +221,14 @@ func kedaAsksGpusignal(t *testing.T, c *cluster.Cluster) {
 	s.become(3, time.Minute)
 	out := since(came)
 	s.show("three servers, %v after work for them came", out)
-	s.stay(3, "three servers have been enough for a while", 2*time.Minute, past(time.Now().Add(30*time.Second)))
-	s.show("three servers, and it stays at that")
+	// The third is ready before it has a saturation, and the mean of the first two, which still tells of before, is multiplied by
+	// it: that may ask for one more.
+	s.within(3, 4, "three servers or four have been enough for a while", 2*time.Minute, past(time.Now().Add(30*time.Second)))
+	s.show("and no more")
 	clients.SetClients(0)
 	left := time.Now()
 	s.become(2, 2*time.Minute)
 	in := since(left)
 	s.show("two servers, %v after the work was done", in)
-	t.Logf("PROVED: KEDA asked gpusignal itself: 3 replicas %v after there was work for them, 2 again %v after it was done; %s", out, in, s.lost(clients))
+	t.Logf("PROVED: KEDA asked gpusignal itself: 3 replicas %v after there was work for them, 4 at most, 2 again %v after it was done; %s", out, in, s.lost(clients))
 }

@@ -84,14 +84,20 @@ func (s *scaled) become(want int, limit time.Duration) {
 // stay ends the test when the Deployment is asked for another number of replicas before a condition holds.
 func (s *scaled) stay(want int, what string, limit time.Duration, condition func() error) {
 	s.t.Helper()
+	s.within(want, want, what, limit, condition)
+}
+
+// within ends the test when the number of replicas that the Deployment is asked for is out of bounds before a condition holds.
+func (s *scaled) within(least, most int, what string, limit time.Duration, condition func() error) {
+	s.t.Helper()
 	s.Wait(what, limit, func() error {
 		n, err := s.replicas()
 		if err != nil {
 			return err
 		}
-		if n != want {
+		if n < least || n > most {
 			s.show("%d replicas", n)
-			s.t.Fatalf("%d replicas, want %d until %s", n, want, what)
+			s.t.Fatalf("%d replicas, want %d to %d until %s", n, least, most, what)
 		}
 		return condition()
 	})
