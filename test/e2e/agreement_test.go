@@ -160,17 +160,23 @@ func (s *scene) judge() {
 	}
 }
 
-// nanoseconds reads a value of the custom metrics API in microseconds: a quantity such as 83120, 83120400m or 84k.
-func nanoseconds(quantity string) (time.Duration, error) {
+// nanoseconds reads a value of the custom metrics API in microseconds.
+func nanoseconds(text string) (time.Duration, error) {
+	v, err := quantity(text)
+	return time.Duration(math.Round(v * float64(time.Microsecond))), err
+}
+
+// quantity reads a value of the custom metrics API, such as 83120, 83120400m or 84k.
+func quantity(text string) (float64, error) {
 	scale := 1.0
 	for suffix, by := range map[string]float64{"u": 1e-6, "m": 1e-3, "k": 1e3, "M": 1e6} {
-		if number, ok := strings.CutSuffix(quantity, suffix); ok {
-			quantity, scale = number, by
+		if number, ok := strings.CutSuffix(text, suffix); ok {
+			text, scale = number, by
 		}
 	}
-	v, err := strconv.ParseFloat(quantity, 64)
+	v, err := strconv.ParseFloat(text, 64)
 	if err != nil {
-		return 0, fmt.Errorf("read the quantity %q: %w", quantity, err)
+		return 0, fmt.Errorf("read the quantity %q: %w", text, err)
 	}
-	return time.Duration(math.Round(v * scale * float64(time.Microsecond))), nil
+	return v * scale, nil
 }

@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"gpusignal/test/e2e/proof"
 )
 
 // Series of the daemon.
@@ -35,6 +37,7 @@ func TestWhoHoldsTheGPU(t *testing.T) {
 	s.kubeletIsKilled()
 	s.byProcess()
 	s.apiServerIsAway()
+	proof.Shown(t, "on a real kubelet each GPU's time is counted to who holds it, alone, split or by process, to a millionth on every page, and a kubelet or an API server that goes and comes changes no series")
 }
 
 // exclusive: all that a GPU does is done for the one pod that has it.
@@ -200,10 +203,7 @@ func (s *holders) byProcess() {
 	folder := s.t.TempDir()
 	s.script(folder, "")
 	s.stop()
-	patch := fmt.Sprintf(`{"spec": {"template": {"spec": {"hostPID": true,
-  "containers": [{"name": "gpusignal", "env": [{"name": "GPUSIGNAL_STUB_SCRIPT", "value": "/stub/script"}], "volumeMounts": [{"name": "stub", "mountPath": "/stub", "readOnly": true}]}],
-  "volumes": [{"name": "stub", "hostPath": {"path": %q, "type": "Directory"}}]}}}}`, folder)
-	s.MustKubectl("-n", "gpusignal", "patch", "daemonset", "gpusignal", "--patch", patch)
+	mountScript(s.Cluster, folder, `"hostPID": true, `)
 	s.follow()
 
 	const mib = 1 << 20
@@ -239,8 +239,7 @@ func (s *holders) byProcess() {
 // script replaces what the stub tells by what it told at first and more lines, at once.
 func (s *holders) script(folder, lines string) {
 	s.t.Helper()
-	write(s.t, folder+"/next", stubScript()+lines)
-	if err := os.Rename(folder+"/next", folder+"/script"); err != nil {
+	if err := writeScript(folder, stubScript()+lines); err != nil {
 		s.t.Fatal(err)
 	}
 }

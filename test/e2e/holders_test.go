@@ -3,10 +3,7 @@ package e2e
 import (
 	"fmt"
 	"net"
-	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -42,7 +39,7 @@ const (
 // newHolders starts a cluster with pods that hold GPUs, and gpusignal from daemonset.yaml as it stands.
 func newHolders(t *testing.T) *holders {
 	t.Helper()
-	ids := uuids()
+	ids := uuids(gpus)
 	s := &holders{t: t, started: time.Now(), Cluster: startCluster(t, time.Minute,
 		offer{wholeGPU, ids[:sharedIndex]}, offer{sharedGPU, shares(ids[sharedIndex], 3)}, offer{renamedGPU, shares(ids[renamedIndex], 2)})}
 	s.logf("the node is ready")
@@ -112,7 +109,7 @@ func (s *holders) device(pod string) (uuid string, n int) {
 		}
 		uuid = board
 	}
-	if n = slices.Index(uuids(), uuid); n < 0 {
+	if n = slices.Index(uuids(gpus), uuid); n < 0 {
 		s.t.Fatalf("pod %s has %q of the kubelet, which is no GPU of the stub", pod, given[pod])
 	}
 	return uuid, n
@@ -121,37 +118,11 @@ func (s *holders) device(pod string) (uuid string, n int) {
 // process of a pod's container main, as this side of the containers sees it.
 func (s *holders) process(pod string) int {
 	s.t.Helper()
-	var p struct {
-		Status struct {
-			ContainerStatuses []struct{ ContainerID string }
-		}
-	}
-	if err := s.API("/api/v1/namespaces/"+holdersNamespace+"/pods/"+pod, &p); err != nil {
-		s.t.Fatal(err)
-	}
-	if len(p.Status.ContainerStatuses) != 1 {
-		s.t.Fatalf("pod %s has %d containers, want one", pod, len(p.Status.ContainerStatuses))
-	}
-	id := strings.TrimPrefix(p.Status.ContainerStatuses[0].ContainerID, "containerd://")
-	paths, err := filepath.Glob("/proc/[0-9]*/cgroup")
+	id, err := process(s.Cluster, holdersNamespace, pod)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	var found []int
-	for _, path := range paths {
-		// A process may have ended since.
-		if content, err := os.ReadFile(path); err == nil && id != "" && strings.Contains(string(content), id) {
-			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
-			if err != nil {
-				s.t.Fatal(err)
-			}
-			found = append(found, pid)
-		}
-	}
-	if len(found) != 1 {
-		s.t.Fatalf("processes in container %s of pod %s: %v, want one", id, pod, found)
-	}
-	return found[0]
+	return id
 }
 
 // parent of a process: of a container's first process it is the runtime of the pod.

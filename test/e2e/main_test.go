@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -22,14 +23,28 @@ const (
 	built = root + "/build/e2e"
 )
 
-func TestMain(m *testing.M) { os.Exit(machine.Main(prepare, m.Run)) }
+// first says that no program of others is built but what TestTheWellKnownHPAScales needs.
+var first = flag.Bool("first", false, "build no program of others but what TestTheWellKnownHPAScales needs")
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	// Subtests that run beside each other wait, they do not compute.
+	if err := flag.Set("test.parallel", "16"); err != nil {
+		panic(err)
+	}
+	os.Exit(machine.Main(prepare, m.Run))
+}
 
 // prepare builds what the tests start.
 func prepare() error {
 	if _, err := os.Stat(daemon); err != nil {
 		return fmt.Errorf("the daemon is not built: %w; run: make build", err)
 	}
-	theirs, err := programs.Build(context.Background(), "programs", os.Stderr)
+	var names []string
+	if *first {
+		names = programs.First()
+	}
+	theirs, err := programs.Build(context.Background(), "programs", os.Stderr, names...)
 	if err != nil {
 		return err
 	}
@@ -51,9 +66,6 @@ func prepare() error {
 	if _, err := programs.Stub(root, built); err != nil {
 		return err
 	}
-	if _, err := programs.KEDADefinitions("programs", built); err != nil {
-		return err
-	}
 	for _, cmd := range []*exec.Cmd{
 		compile(root, out+"/triton", "./sim/cmd/triton"),
 		compile(root, out+"/vllm", "./sim/cmd/vllm"),
@@ -63,7 +75,13 @@ func prepare() error {
 			return fmt.Errorf("%v: %w\n%s", cmd.Args, err, output)
 		}
 	}
-	return nil
+	if *first {
+		return nil
+	}
+	if _, err := programs.KEDADefinitions("programs", built); err != nil {
+		return err
+	}
+	return charts()
 }
 
 // compile is the command that builds a program without cgo, so that an image of it needs nothing else.

@@ -15,11 +15,11 @@ import (
 	"gpusignal/test/e2e/machine"
 )
 
-// gpus of the stub of the driver's library, which is in the image of the daemon.
+// gpus of the stub of the driver's library, which is in the image of the daemon, unless a test wants another number of them.
 const gpus = 8
 
-// uuids of the stub's GPUs.
-func uuids() []string {
+// uuids of so many GPUs of the stub.
+func uuids(gpus int) []string {
 	var ids []string
 	for n := range gpus {
 		ids = append(ids, fmt.Sprintf("GPU-00000000-0000-0000-0000-%012d", n))
@@ -40,6 +40,14 @@ type offer struct {
 // stands.
 func startCluster(t *testing.T, downscale time.Duration, offers ...offer) *cluster.Cluster {
 	t.Helper()
+	c := startNode(t, downscale, offers...)
+	c.Apply(read(t, root+"/daemonset.yaml"))
+	return c
+}
+
+// startNode starts a cluster whose node has the stub's GPUs, offered in some way, and all that gpusignal needs, but not gpusignal.
+func startNode(t *testing.T, downscale time.Duration, offers ...offer) *cluster.Cluster {
+	t.Helper()
 	c := cluster.Start(t, machine.Dir(), cluster.Settings{Programs: built, Downscale: downscale})
 	c.Import(daemonImage(t))
 	for _, o := range offers {
@@ -59,7 +67,6 @@ func startCluster(t *testing.T, downscale time.Duration, offers ...offer) *clust
 	})
 	c.MustKubectl("label", "node", cluster.Node, "nvidia.com/gpu.present=true")
 	c.Apply(read(t, "testdata/runtime-class.yaml"))
-	c.Apply(read(t, root+"/daemonset.yaml"))
 	return c
 }
 
@@ -91,10 +98,26 @@ func daemonImage(t *testing.T) cluster.Image {
 // stubScript is what the stub of the driver's library tells of its GPUs.
 func stubScript() string {
 	lines := fmt.Sprintf("devices %d\n", gpus)
-	for n, uuid := range uuids() {
+	for n, uuid := range uuids(gpus) {
 		lines += fmt.Sprintf("gpu.%d.uuid %s\ngpu.%d.utilization %d\n", n, uuid, n, utilization(n))
 	}
 	return lines
+}
+
+// mountScript makes the stub of gpusignal's image read the script of a folder of the node, which can change. more is what else changes in
+// the pod.
+func mountScript(c *cluster.Cluster, folder, more string) {
+	c.MustKubectl("-n", "gpusignal", "patch", "daemonset", "gpusignal", "--patch", fmt.Sprintf(`{"spec": {"template": {"spec": {%s
+  "containers": [{"name": "gpusignal", "env": [{"name": "GPUSIGNAL_STUB_SCRIPT", "value": "/stub/script"}], "volumeMounts": [{"name": "stub", "mountPath": "/stub", "readOnly": true}]}],
+  "volumes": [{"name": "stub", "hostPath": {"path": %q, "type": "Directory"}}]}}}}`, more, folder))
+}
+
+// writeScript replaces the script of a folder, at once.
+func writeScript(folder, content string) error {
+	if err := os.WriteFile(folder+"/next", []byte(content), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(folder+"/next", folder+"/script")
 }
 
 // imageName is the one that a manifest asks for.
@@ -109,8 +132,9 @@ func imageName(t *testing.T, manifest string) string {
 	return ""
 }
 
-// startAdapter deploys prometheus-adapter by the files that users apply, with the address of the Prometheus that runs here.
-func startAdapter(t *testing.T, c *cluster.Cluster) {
+// startAdapter deploys prometheus-adapter by the files that users apply, with the address of the Prometheus that runs here, and with
+// more rules, as text that follows theirs.
+func startAdapter(t *testing.T, c *cluster.Cluster, more string) {
 	t.Helper()
 	const folder = root + "/examples/prometheus-adapter"
 	c.Import(cluster.Image{
@@ -118,7 +142,9 @@ func startAdapter(t *testing.T, c *cluster.Cluster) {
 		Entrypoint: []string{"/adapter"}, User: "65534",
 	})
 	c.Apply(read(t, folder+"/rbac.yaml"))
-	c.MustKubectl("-n", "monitoring", "create", "configmap", "prometheus-adapter", "--from-file="+folder+"/rules.yaml")
+	rules := filepath.Join(t.TempDir(), "rules.yaml")
+	write(t, rules, read(t, folder+"/rules.yaml")+more)
+	c.MustKubectl("-n", "monitoring", "create", "configmap", "prometheus-adapter", "--from-file="+rules)
 	c.Apply(strings.ReplaceAll(read(t, folder+"/deployment.yaml"), "prometheus.monitoring.svc:9090", cluster.PrometheusAddress))
 	c.Apply(read(t, folder+"/apiservice.yaml"))
 	c.Wait("the custom metrics API", 2*time.Minute, func() error {

@@ -25,8 +25,11 @@ type scaled struct {
 func newScaled(t *testing.T, c *cluster.Cluster, namespace string, servers int, loading time.Duration) *scaled {
 	t.Helper()
 	s := &scaled{Cluster: c.For(t), t: t, namespace: namespace, started: time.Now()}
-	s.Apply(substitute(t, read(t, "testdata/llm-server.yaml"), "name: chat\n", "name: "+namespace+"\n", "namespace: chat\n", "namespace: "+namespace+"\n",
-		"replicas: 1", fmt.Sprintf("replicas: %d", servers), "--load-time=40s", "--load-time="+loading.String()))
+	s.Apply(server{
+		Namespace: namespace, Engine: "vllm", Args: []string{"--served-model-name=llm", "--max-num-seqs=4", "--load-time=" + loading.String()},
+		Resource: wholeGPU, Replicas: servers, Grace: 5,
+	}.manifest(t))
+	t.Cleanup(func() { s.MustKubectl("delete", "namespace", namespace, "--wait=false") })
 	return s
 }
 
@@ -54,9 +57,7 @@ func substitute(t *testing.T, text string, pairs ...string) string {
 
 // replicas that the Deployment is asked for.
 func (s *scaled) replicas() (int, error) {
-	var deployment struct{ Spec struct{ Replicas int } }
-	err := s.API("/apis/apps/v1/namespaces/"+s.namespace+"/deployments/llm-server", &deployment)
-	return deployment.Spec.Replicas, err
+	return replicas(s.Cluster, s.namespace, "llm-server")
 }
 
 // ready are the servers that clients may ask.

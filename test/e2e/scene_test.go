@@ -25,7 +25,7 @@ type scene struct {
 // newScene starts all that the autoscaler needs, by the files that users apply.
 func newScene(t *testing.T) *scene {
 	t.Helper()
-	s := &scene{t: t, started: time.Now(), Cluster: startCluster(t, downscale, offer{"nvidia.com/gpu", uuids()})}
+	s := &scene{t: t, started: time.Now(), Cluster: startCluster(t, downscale, offer{"nvidia.com/gpu", uuids(gpus)})}
 	s.untold, s.stalled = make(map[sample]bool), make(map[sample]bool)
 	s.logf("the node is ready")
 	s.Import(cluster.Image{
@@ -36,7 +36,7 @@ func newScene(t *testing.T) *scene {
 	s.MustKubectl("-n", "monitoring", "create", "serviceaccount", "prometheus")
 	s.Apply(read(t, root+"/examples/prometheus/rbac.yaml"))
 	s.StartPrometheus(root+"/examples/prometheus/prometheus.yml", "monitoring", "prometheus")
-	startAdapter(t, s.Cluster)
+	startAdapter(t, s.Cluster, "")
 	// There is nothing to compare yet.
 	s.Cluster.Wait("the daemon and the servers", 2*time.Minute, func() error {
 		if _, err := s.Kubectl("-n", "gpusignal", "rollout", "status", "daemonset/gpusignal", "--timeout=1s"); err != nil {

@@ -9,9 +9,7 @@ import (
 
 // replicas that the autoscaler asks for.
 func (s *scene) replicas() (int, error) {
-	var deployment struct{ Spec struct{ Replicas int } }
-	err := s.API("/apis/apps/v1/namespaces/models/deployments/model-server", &deployment)
-	return deployment.Spec.Replicas, err
+	return replicas(s.Cluster, "models", "model-server")
 }
 
 func (s *scene) scaledOut() error {
@@ -106,7 +104,7 @@ func (s *scene) everyReplicaCounts() error {
 
 // utilizationOf says that a pod's utilisation, as Prometheus has it, is that of the GPU it claims.
 func (s *scene) utilizationOf(pod, device string) error {
-	gpu := slices.IndexFunc(uuids(), func(id string) bool { return id == device })
+	gpu := slices.IndexFunc(uuids(gpus), func(id string) bool { return id == device })
 	if gpu < 0 {
 		return fmt.Errorf("pod %s claims %s, which the driver does not have", pod, device)
 	}
@@ -132,24 +130,20 @@ func (s *scene) served(n int) error {
 
 // customMetrics is what the autoscaler reads, by pod.
 func (s *scene) customMetrics() (map[string]time.Duration, error) {
-	var list struct {
-		Items []struct {
-			DescribedObject struct{ Name string }
-			Value           string
-		}
-	}
-	if err := s.API(metricPath, &list); err != nil {
+	found, err := values(s.Cluster, "models", wellKnown)
+	if err != nil {
 		return nil, err
 	}
-	values := make(map[string]time.Duration)
-	for _, item := range list.Items {
-		value, err := nanoseconds(item.Value)
-		if err != nil {
+	waits := make(map[string]time.Duration)
+	for pod, text := range found {
+		if waits[pod], err = nanoseconds(text); err != nil {
 			return nil, err
 		}
-		values[item.DescribedObject.Name] = value
 	}
-	return values, nil
+	return waits, nil
 }
 
-const metricPath = "/apis/custom.metrics.k8s.io/v1beta1/namespaces/models/pods/*/triton_queue_compute_input_duration_us"
+// wellKnown is the metric of the autoscaler that is copied from everywhere, in microseconds.
+const wellKnown = "triton_queue_compute_input_duration_us"
+
+const metricPath = "/apis/custom.metrics.k8s.io/v1beta1/namespaces/models/pods/*/" + wellKnown

@@ -58,7 +58,7 @@ func watchMetrics(t *testing.T, address string) *watch {
 
 // look at a page. What is wrong is told ten times.
 func (w *watch) look(kept *books.Books) {
-	page, err := w.scrape()
+	page, err := scrape(w.address)
 	wrong := []error{err}
 	if err == nil {
 		wrong = kept.Enter(page)
@@ -80,10 +80,10 @@ func (w *watch) look(kept *books.Books) {
 	}
 }
 
-// scrape the daemon.
-func (w *watch) scrape() (books.Page, error) {
+// scrape the daemon at an address.
+func scrape(address string) (books.Page, error) {
 	client, asked := http.Client{Timeout: 5 * time.Second}, time.Now()
-	resp, err := client.Get("http://" + w.address + "/metrics")
+	resp, err := client.Get("http://" + address + "/metrics")
 	if err != nil {
 		return books.Page{}, err
 	}

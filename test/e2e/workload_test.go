@@ -20,7 +20,7 @@ import (
 // pod of the Deployment, as the API server tells it.
 type pod struct {
 	Metadata struct {
-		Name              string
+		Namespace, Name   string
 		DeletionTimestamp string
 	}
 	Status struct {
@@ -43,6 +43,13 @@ func pods(c *cluster.Cluster, namespace, selector string) ([]pod, error) {
 	var list struct{ Items []pod }
 	err := c.API("/api/v1/namespaces/"+namespace+"/pods?labelSelector="+url.QueryEscape(selector), &list)
 	return list.Items, err
+}
+
+// replicas that a Deployment is asked for.
+func replicas(c *cluster.Cluster, namespace, deployment string) (int, error) {
+	var d struct{ Spec struct{ Replicas int } }
+	err := c.API("/apis/apps/v1/namespaces/"+namespace+"/deployments/"+deployment, &d)
+	return d.Spec.Replicas, err
 }
 
 // claims are the GPUs that the kubelet itself says it has given to each pod of a namespace.

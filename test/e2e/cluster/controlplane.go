@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// featureGates are what is beta, and on, in the versions after this one: tolerances of an autoscaler's own.
+const featureGates = "HPAConfigurableTolerance=true"
+
 // startControlPlane starts etcd, the API server, the controller manager with its autoscaler, and the scheduler.
 func (c *Cluster) startControlPlane() {
 	c.t.Helper()
@@ -22,7 +25,7 @@ func (c *Cluster) startControlPlane() {
 		"--authorization-mode=Node,RBAC", "--service-account-issuer=https://kubernetes.default.svc",
 		"--service-account-key-file="+c.pki("service-accounts.pub"), "--service-account-signing-key-file="+c.pki("service-accounts.key"),
 		// Without a kube-proxy the API server has to go to the pods of a Service itself.
-		"--enable-aggregator-routing",
+		"--enable-aggregator-routing", "--allow-privileged", "--feature-gates="+featureGates,
 		"--requestheader-client-ca-file="+c.pki("front-proxy-ca.crt"), "--requestheader-allowed-names=front-proxy-client",
 		"--requestheader-username-headers=X-Remote-User", "--requestheader-group-headers=X-Remote-Group",
 		"--requestheader-extra-headers-prefix=X-Remote-Extra-",
@@ -35,7 +38,7 @@ func (c *Cluster) startControlPlane() {
 	c.start("kube-controller-manager", nil, c.programs+"/kube-controller-manager", "--kubeconfig="+manager,
 		"--authentication-kubeconfig="+manager, "--authorization-kubeconfig="+manager, "--bind-address=127.0.0.1", "--leader-elect=false",
 		"--service-account-private-key-file="+c.pki("service-accounts.key"), "--root-ca-file="+c.pki("ca.crt"), "--use-service-account-credentials",
-		"--horizontal-pod-autoscaler-downscale-stabilization="+c.downscale.String())
+		"--feature-gates="+featureGates, "--horizontal-pod-autoscaler-downscale-stabilization="+c.downscale.String())
 	scheduler := c.ca.kubeconfig(c.t, "scheduler", pkix.Name{CommonName: "system:kube-scheduler"})
 	c.start("kube-scheduler", nil, c.programs+"/kube-scheduler", "--kubeconfig="+scheduler,
 		"--authentication-kubeconfig="+scheduler, "--authorization-kubeconfig="+scheduler, "--bind-address=127.0.0.1", "--leader-elect=false")

@@ -65,11 +65,10 @@ func Build(ctx context.Context, source string, log io.Writer, names ...string) (
 		if len(names) > 0 && !slices.Contains(names, p.name) {
 			continue
 		}
-		key, err := p.key(source)
+		path, err := p.cached(cache, source)
 		if err != nil {
 			return nil, err
 		}
-		path := filepath.Join(cache, "gpusignal-e2e", p.module+"-"+key, p.name)
 		paths[p.name] = path
 		if _, err := os.Stat(path); err == nil {
 			continue
@@ -82,6 +81,42 @@ func Build(ctx context.Context, source string, log io.Writer, names ...string) (
 		fmt.Fprintf(log, "built %s in %v\n", p.name, time.Since(started).Round(time.Second))
 	}
 	return paths, nil
+}
+
+// First returns the names of the programs without which no autoscaler runs.
+func First() []string {
+	return []string{
+		"kube-apiserver", "kubelet", "kube-controller-manager", "kube-scheduler", "kubectl", "etcd", "prometheus", "prometheus-adapter",
+	}
+}
+
+// Missing returns those of the named programs, or of all for none, that the user's cache does not hold yet. source is the folder of
+// this package.
+func Missing(source string, names ...string) ([]string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return nil, fmt.Errorf("find the folder of built programs: %w", err)
+	}
+	var missing []string
+	for _, p := range all() {
+		if len(names) > 0 && !slices.Contains(names, p.name) {
+			continue
+		}
+		path, err := p.cached(cache, source)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := os.Stat(path); err != nil {
+			missing = append(missing, p.name)
+		}
+	}
+	return missing, nil
+}
+
+// cached is the path of the program in the cache of a user.
+func (p program) cached(cache, source string) (string, error) {
+	key, err := p.key(source)
+	return filepath.Join(cache, "gpusignal-e2e", p.module+"-"+key, p.name), err
 }
 
 // key changes with the versions, the flags, and the toolchain.

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gpusignal/test/e2e/proof"
 )
 
 // TestAdapterRulesLeaveOutWhatIsNoNumber asks Prometheus what prometheus-adapter would, by each rule of the example, of four pods: one
@@ -57,4 +59,5 @@ scrape_configs:
 			t.Errorf("%s answers %v, want pod a with %v", query, rows, 3*factor)
 		}
 	}
+	proof.Shown(t, "the adapter's %d queries leave out what is no number, and take one of two exporters", len(queries))
 }

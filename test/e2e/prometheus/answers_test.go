@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"gpusignal/test/e2e/proof"
 )
 
 // TestPrometheusAnswersByPod starts the daemon on a simulated node and a real Prometheus that scrapes it, and asks for the
@@ -42,6 +44,7 @@ scrape_configs:
 	if up := server.ask(t, `min(gpusignal_exporter_source_up)`, time.Time{}); len(up) != 1 || up[0].Value.Value != 1 {
 		t.Errorf("min(gpusignal_exporter_source_up) = %v, want 1", up)
 	}
+	proof.Shown(t, "Prometheus answers by pod: utilisation of %d pods of a simulated node", len(rows))
 }
 
 // TestGoldensPassPromtool has Prometheus' own checker read the golden pages.

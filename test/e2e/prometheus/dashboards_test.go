@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gpusignal/test/e2e/proof"
 )
 
 // TestDashboardsAnswer asks a real Prometheus, which reads a simulated node as examples/prometheus/prometheus.yml has it, each query
@@ -39,13 +41,12 @@ func TestDashboardsAnswer(t *testing.T) {
 		})
 		return errors.Join(missing...)
 	})
-	t.Logf("%d queries answer", len(queries))
-
 	for of, query := range queriesOfKEDA(t) {
 		if rows := server.ask(t, query, time.Time{}); len(rows) != 1 || len(rows[0].Metric) != 0 {
 			t.Errorf("%s: %s answers %v; KEDA takes one number", of, query, rows)
 		}
 	}
+	proof.Shown(t, "all %d queries of the dashboards have an answer on a simulated node, and each of KEDA's examples one number", len(queries))
 }
 
 // exampleJobs are the two jobs of the example, with one target and without waiting.

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gpusignal/test/e2e/proof"
 )
 
 // rulesOf the repository, by a pattern of file names in rules/.
@@ -33,6 +35,7 @@ func TestRulesPassPromtool(t *testing.T) {
 			t.Errorf("promtool %s: %v\n%s", strings.Join(args[:2], " "), err, out)
 		}
 	}
+	proof.Shown(t, "promtool passes the rules and their %d files of tests", len(rulesOf(t, "tests/*.yaml")))
 }
 
 // TestRulesOnANode has a real Prometheus evaluate the rules on what the daemon tells of a simulated node, scraped by the two jobs of
@@ -97,6 +100,7 @@ scrape_configs:
 			t.Errorf("%s is %s: %s", r.Name, r.Health, r.LastError)
 		}
 	}
+	proof.Shown(t, "Prometheus evaluates every rule on a simulated node, and what they record has the labels of its level")
 }
 
 // evaluated is a rule as a running Prometheus tells of it.
