@@ -146,7 +146,7 @@ func workloads() []*workload {
 			metric: "gpusignal_saturation_ratio", target: 1, demand: inHand,
 		},
 		{
-			server: vllm("prefill", 2, "--max-num-seqs=64", "--blocks=4800"), ask: load.Complete("chat", longPrompt, 8),
+			server: vllm("prefill", 2, "--max-num-seqs=64", "--blocks=3200"), ask: load.Complete("chat", longPrompt, 8),
 			few: level{rate: 8, replicas: 2}, many: level{rate: 19, replicas: 3},
 			example: "hpa/long-prompts.yaml", changes: []string{`averageValue: "8000"`, `averageValue: "13000"`},
 			metric: "gpusignal_prompt_tokens_per_second", target: longTarget,

@@ -25,7 +25,7 @@ const (
 	engineInterval = 2 * time.Second  // --engine.interval
 	scrapeInterval = 5 * time.Second  // of examples/prometheus/prometheus.yml
 	syncPeriod     = 15 * time.Second // of the autoscaler
-	downscale      = 45 * time.Second // its stabilisation, 5 minutes in a cluster nobody has changed
+	downscale      = 30 * time.Second // its stabilisation, 5 minutes in a cluster nobody has changed
 )
 
 // TestTheWellKnownHPAScales runs the autoscaler that is copied from everywhere (examples/hpa/triton-queue-time.yaml) from light
@@ -37,8 +37,8 @@ func TestTheWellKnownHPAScales(t *testing.T) {
 	s.MustKubectl("-n", "models", "apply", "-f", root+"/examples/hpa/triton-queue-time.yaml")
 	s.Wait("the autoscaler to know the signal", 2*time.Minute, s.known)
 	s.show("light load: %v requests/s", light)
-	s.hold("light load", 2*syncPeriod, minReplicas, minReplicas)
-	s.show("light load, %v later", 2*syncPeriod)
+	s.hold("light load", syncPeriod, minReplicas, minReplicas)
+	s.show("light load, %v later", syncPeriod)
 
 	s.load.SetRate(heavy)
 	stepped := time.Now()

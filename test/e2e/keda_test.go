@@ -78,8 +78,8 @@ func (s *scaled) scaleToZero(from time.Time) string {
 
 // byTheClock holds that a workload without load has two replicas while the clock says so, and none before and after.
 func byTheClock(t *testing.T, c *cluster.Cluster) {
-	// Two minutes and more, to load, to idle and to fall to zero.
-	from := time.Now().Add(2 * time.Minute).Truncate(time.Minute).Add(time.Minute)
+	// Time to load, to idle and to fall to zero.
+	from := time.Now().Add(80 * time.Second).Truncate(time.Minute).Add(time.Minute)
 	until := from.Add(time.Minute)
 	s := newScaled(t, c, "chat-cron", 1, 5*time.Second)
 	s.Apply(s.scaleToZero(from))

@@ -20,7 +20,7 @@ type Config struct {
 	Hold bool
 	// Seed sets the times of arrival, the choice of targets and the prompts.
 	Seed uint64
-	// Client sends the requests (one that keeps every connection, uses no proxy, and gives up after a minute).
+	// Client sends the requests (one that keeps every connection, uses no proxy, and gives up after three minutes).
 	Client *http.Client
 	// MaxInFlight is how many requests may be under way (10,000), those that are held left out. Arrivals beyond are dropped;
 	// clients ask nevertheless.
@@ -76,7 +76,7 @@ func New(cfg Config) *Load {
 
 // newClient returns a client that makes no more connections than there are requests under way.
 func newClient() *http.Client {
-	return &http.Client{Timeout: time.Minute, Transport: &http.Transport{
+	return &http.Client{Timeout: 3 * time.Minute, Transport: &http.Transport{
 		DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
 		MaxIdleConnsPerHost: 10_000,
 		IdleConnTimeout:     90 * time.Second,
