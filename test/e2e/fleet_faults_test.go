@@ -37,9 +37,9 @@ func (f *fleet) faults() {
 		{"two GPUs were lost", f.loseGPUs, stabilization, ""},
 		{"Prometheus was restarted", f.restartPrometheus, 0, ""},
 		{"the kubelet was restarted", f.restartKubelet, 0, ""},
-		{"servers answered their page after 4 s", f.slowPages, 40 * time.Second, ""},
+		{"servers answered their page after 4 s", f.slowPages, stabilization, ""},
 		{"pods drained with long streams", f.drain, 0, "saturation"},
-		{"gpusignal left the node and came back, as the GPU operator asks", f.operator, 0, ""},
+		{"gpusignal left the node and came back, as the GPU operator asks for a driver upgrade", f.operator, 0, ""},
 	} {
 		suffered = append(suffered, f.suffer(fault))
 	}

@@ -209,22 +209,20 @@ func (f *fleet) drain() func() {
 	return nil
 }
 
-// operator makes gpusignal leave the node and come back by the labels of NVIDIA's GPU operator, which it sets for an upgrade of the
-// driver and for another MIG layout.
+// operator makes gpusignal leave the node and come back by the label with which NVIDIA's GPU operator upgrades a driver.
 func (f *fleet) operator() func() {
 	f.t.Helper()
-	const label = "nvidia.com/gpu.deploy.dcgm-exporter"
-	for _, paused := range []string{"paused-for-driver-upgrade", "paused-for-mig-change"} {
-		f.MustKubectl("label", "node", "--all", "--overwrite", label+"="+paused)
-		f.Wait("gpusignal to leave the node", time.Minute, func() error {
-			if p, err := f.daemon(); err == nil {
-				return fmt.Errorf("%s is there", p.Metadata.Name)
-			}
-			return nil
-		})
-		f.MustKubectl("label", "node", "--all", "--overwrite", label+"=true")
-		f.Wait("gpusignal to come back", time.Minute, func() error { _, err := f.daemon(); return err })
-		f.MustKubectl("-n", "gpusignal", "rollout", "status", "daemonset/gpusignal", "--timeout=60s")
-	}
+	const label = "nvidia.com/gpu.deploy.dcgm-exporter="
+	f.MustKubectl("label", "node", "--all", label+"paused-for-driver-upgrade")
+	f.Wait("gpusignal to leave the node", time.Minute, func() error {
+		list, err := pods(f.Cluster, "gpusignal", "app.kubernetes.io/name=gpusignal")
+		if err == nil && len(list) > 0 {
+			err = fmt.Errorf("%d pods", len(list))
+		}
+		return err
+	})
+	f.MustKubectl("label", "node", "--all", "--overwrite", label+"true")
+	f.Wait("gpusignal to come back", time.Minute, func() error { _, err := f.daemon(); return err })
+	f.MustKubectl("-n", "gpusignal", "rollout", "status", "daemonset/gpusignal", "--timeout=60s")
 	return nil
 }

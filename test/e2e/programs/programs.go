@@ -1,6 +1,6 @@
-// Package programs builds what the end-to-end tests run beside the daemon: Kubernetes, etcd, KEDA, Prometheus,
-// prometheus-adapter and kube-state-metrics. Each folder below holds a module of its own that pins the versions; prometheus/ also measures what our
-// rules cost its engine.
+// Package programs builds what the end-to-end tests run beside the daemon: Kubernetes, etcd, KEDA, Prometheus, prometheus-adapter and
+// kube-state-metrics. Each folder below holds a module of its own that pins the versions, but build/, which is the command for it;
+// prometheus/ also measures what our rules cost its engine.
 package programs
 
 import (
@@ -54,7 +54,7 @@ func all() []program {
 }
 
 // Build builds the named programs, or all for none, that the user's cache does not hold yet and returns their paths by name. source
-// is the folder of this package. What it does is told on log: a build of all from nothing takes some hour of CPU time.
+// is the folder of this package. What it does is told on log: a build of all from nothing takes an hour of CPU time.
 func Build(ctx context.Context, source string, log io.Writer, names ...string) (map[string]string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
