@@ -29,6 +29,7 @@ func (f *fleet) faults() {
 	if f.reaction >= stabilization {
 		f.t.Fatalf("the autoscaler took %v to react: with a stabilisation of %v nothing can be asked of it", f.reaction, stabilization)
 	}
+	f.agreeByPod()
 	var suffered []suffering
 	for _, fault := range []fault{
 		{"nothing went wrong", func() func() { return nil }, 0, ""},
@@ -43,7 +44,12 @@ func (f *fleet) faults() {
 	} {
 		suffered = append(suffered, f.suffer(fault))
 	}
-	time.Sleep(time.Until(suffered[len(suffered)-1].to))
+	// Of the last one only a sync is waited for, and of each before it all.
+	last := &suffered[len(suffered)-1]
+	last.to = last.over.Add(syncPeriod)
+	for _, s := range suffered {
+		time.Sleep(time.Until(s.to))
+	}
 	f.t.Logf("$ kubectl get hpa -A\n%s", f.MustKubectl("get", "hpa", "-A"))
 	f.agree()
 	for _, s := range suffered {
@@ -54,10 +60,9 @@ func (f *fleet) faults() {
 // suffering is a fault that was: from when it began until nothing can follow of it any more.
 type suffering struct {
 	fault
-	before   map[string]int
-	from, to time.Time
-	// lasted until it was over, and back until every signal was served again, both since it began.
-	lasted, back time.Duration
+	before map[string]int
+	// over is when every signal was served again.
+	from, over, to time.Time
 }
 
 // suffer a fault, and wait until every signal is served again: an autoscaler without its metric takes no replica away, so the next
@@ -70,15 +75,15 @@ func (f *fleet) suffer(fault fault) suffering {
 	if end != nil {
 		end()
 	}
-	s.lasted = time.Since(s.from)
+	ended := time.Since(s.from)
 	for _, w := range f.all {
 		f.Wait("every signal of "+w.Namespace+" after: "+s.name, 90*time.Second, func() error { return f.served(w) })
 	}
-	s.back = time.Since(s.from)
+	s.over = time.Now()
 	f.logf("%s; it took %v, and every signal was there after %v; replicas before %v, now %v", s.name,
-		s.lasted.Round(time.Second), s.back.Round(time.Second), s.before, f.newest())
+		ended.Round(time.Second), since(s.from).Round(time.Second), s.before, f.newest())
 	// What was wrong is forgotten with the stabilisation, at the next sync.
-	s.to = time.Now().Add(stabilization + syncPeriod)
+	s.to = s.over.Add(stabilization + syncPeriod)
 	return s
 }
 
@@ -139,7 +144,7 @@ func (f *fleet) judge(s suffering, all []suffering) {
 		kept = append(kept, fmt.Sprintf("%s %d (needs %d)", w.Namespace, before, v.Least))
 	}
 	proof.Shown(f.t, "%s, and no replica was taken that the load needs, in the %v until every signal was back and the %v after: %s", s.name,
-		s.back.Round(time.Second), stabilization+syncPeriod, strings.Join(kept, ", "))
+		s.over.Sub(s.from).Round(time.Second), s.to.Sub(s.over), strings.Join(kept, ", "))
 }
 
 // neverFewer says that no sync of a workload's autoscaler wanted fewer replicas than there are, which its stabilisation would have
