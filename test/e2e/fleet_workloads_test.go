@@ -127,7 +127,7 @@ func workloads() []*workload {
 		},
 		{
 			server: vllm("tokens", 2, "--max-num-seqs=8"), ask: load.Complete("chat", 32, 100), // 5 s
-			few: level{clients: 8, replicas: 2}, many: level{clients: 20, replicas: 4},
+			few: level{clients: 8, replicas: 2}, many: level{clients: 22, replicas: 4},
 			// 0.7 of a server's most, as the page on targets has it.
 			example: "hpa/token-throughput.yaml", changes: []string{`averageValue: "1500"`, `averageValue: "107"`},
 			metric: "gpusignal_generation_tokens_per_second", target: 0.7 * mostToken,
