@@ -97,12 +97,13 @@ fuzz: deps ## Fuzz every parser for a minute each.
 	go test $$p -run '^$$' -fuzz "^$$f$$" -fuzztime 60s || exit 1; done; done
 
 # What needs no cluster runs beside the first test of one, which times nothing.
+RUN ?= .
 .PHONY: e2e
-e2e: build ## Prove it on a real cluster of one node: as root; builds Kubernetes, Prometheus and KEDA (an hour of CPU time, once).
+e2e: build ## Prove it on a real cluster of one node: as root; builds Kubernetes, Prometheus and KEDA (an hour of CPU time, once). RUN chooses tests.
 	cd test/e2e && go run ./programs/build
 	@mkdir -p build; set -o pipefail; cd test/e2e; \
 	go test -count=1 -p 1 -timeout 30m -v $$(go list ./... | grep -v '/e2e$$') >../../build/e2e-beside.log 2>&1 & beside=$$!; \
-	go test -count=1 -timeout 60m -v . | tee ../../build/e2e.log; status=$$?; \
+	go test -count=1 -timeout 60m -run '$(RUN)' -v . | tee ../../build/e2e.log; status=$$?; \
 	wait $$beside || { status=1; cat ../../build/e2e-beside.log; }; \
 	sed -n 's/.*\(PROVED: .*\)/\1/p' ../../build/e2e-beside.log ../../build/e2e.log; echo "e2e took $$((SECONDS / 60)) min $$((SECONDS % 60)) s"; exit $$status
 

@@ -54,8 +54,9 @@ func (f *fleet) agreeByPod() {
 	w := f.named("utilization")
 	const span, within = time.Minute, 0.35
 	at := time.Now().Add(-lag - window/2)
-	found, err := f.Query(fmt.Sprintf(`avg_over_time(%s{namespace=%q}[60s])`, w.metric, w.Namespace))
-	if err != nil || len(found) != w.many.replicas {
+	// A replica that is younger has fewer samples.
+	found, err := f.Query(fmt.Sprintf(`avg_over_time(%[1]s{namespace=%[2]q}[60s]) and count_over_time(%[1]s{namespace=%[2]q}[60s]) >= 11`, w.metric, w.Namespace))
+	if err != nil || len(found) < w.many.replicas {
 		f.t.Fatalf("%s: %v, %v; want %d pods", w.metric, found, err, w.many.replicas)
 	}
 	var most, least float64
