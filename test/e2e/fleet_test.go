@@ -48,9 +48,9 @@ func TestTheFleetScales(t *testing.T) {
 	f.presets()
 	scaled := t.Run("Scale", func(t *testing.T) {
 		kedaScales(t, f.For(t))
-		t.Run("Pace", f.parallel(f.pace))
+		t.Run("Pace", parallel(f.pace))
 		for _, w := range f.all {
-			t.Run(w.Namespace, f.parallel(func(t *testing.T) { f.rise(t, w) }))
+			t.Run(w.Namespace, parallel(func(t *testing.T) { f.rise(t, w) }))
 		}
 	})
 	if !scaled {
@@ -62,7 +62,7 @@ func TestTheFleetScales(t *testing.T) {
 }
 
 // parallel makes a subtest that runs beside the others.
-func (f *fleet) parallel(test func(*testing.T)) func(*testing.T) {
+func parallel(test func(*testing.T)) func(*testing.T) {
 	return func(t *testing.T) {
 		t.Parallel()
 		test(t)
