@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"testing"
@@ -58,9 +59,6 @@ func paces() []*workload {
 	return all
 }
 
-// steps of load in each of the three workloads: from n replicas' worth to one more.
-const steps = 3
-
 // pace measures the time from a step of load to the new number of replicas.
 func (f *fleet) pace(t *testing.T) {
 	c := f.For(t)
@@ -71,12 +69,12 @@ func (f *fleet) pace(t *testing.T) {
 		c.MustKubectl("-n", w.Namespace, "apply", "-f", f.autoscaler(t, w))
 	}
 	took := make(map[*workload][]time.Duration)
-	begun := time.Now()
-	for n := 1; n <= steps; n++ {
+	begun, left := time.Now(), phases()
+	for n := 1; len(left) > 0; n++ {
 		for _, w := range f.paces {
 			c.Wait("every replica to count", 3*time.Minute, func() error { return known(c, w, n) })
 		}
-		f.phase(begun, n)
+		left = next(begun, left)
 		for _, w := range f.paces {
 			if have, err := replicas(c, w.Namespace, w.Deployment()); err != nil || have != n {
 				t.Fatalf("%d replicas of %s before a step, %v; want %d", have, w.Namespace, err, n)
@@ -91,13 +89,21 @@ func (f *fleet) pace(t *testing.T) {
 	}
 }
 
-// phase waits until the steps are spread over the longest period of all, and over each of the shorter ones: they come at 0, 13.3 and
-// 21.7 s of 30, 0, 6.7 and 13.3 s of 15, and 0, 1.7 and 3.3 s of 5.
-func (f *fleet) phase(begun time.Time, n int) {
-	const longest, apart = 30 * time.Second, 65 * time.Second / 3
-	want := apart * time.Duration(n-1) % longest
-	now := time.Since(begun) % longest
-	time.Sleep((want - now + longest) % longest)
+// phases of the steps of load, one step for each: they are spread over the longest period of all, and over each of the shorter ones.
+// They come at 0, 13.3 and 21.7 s of 30, at 0, 13.3 and 6.7 s of 15, and at 0, 3.3 and 1.7 s of 5.
+func phases() []time.Duration {
+	return []time.Duration{0, 40 * time.Second / 3, 65 * time.Second / 3}
+}
+
+// next waits for the nearest of the phases that are left, of periods since a time, and returns the others.
+func next(begun time.Time, left []time.Duration) []time.Duration {
+	const longest = 30 * time.Second
+	until := func(phase time.Duration) time.Duration {
+		return (phase - time.Since(begun)%longest + longest) % longest
+	}
+	nearest := slices.MinFunc(left, func(a, b time.Duration) int { return cmp.Compare(until(a), until(b)) })
+	time.Sleep(until(nearest))
+	return slices.DeleteFunc(left, func(phase time.Duration) bool { return phase == nearest })
 }
 
 // step the load of all three to what so many replicas serve, and wait until each asks for them.

@@ -59,12 +59,13 @@ func (p *component) run(t testing.TB) {
 	p.cmd, p.done, p.away = cmd, done, false
 }
 
-// stop ends a component, and with a failed test shows what it said last.
+// stop kills a component, and with a failed test shows what it said last. Its namespaces end next, and nothing reads what it would
+// keep; an API server that is asked to end waits 10 s for those who watch.
 func (p *component) stop(t testing.TB) {
 	if t.Failed() {
 		t.Logf("%s said last:\n%s", p.name, p.tail())
 	}
-	p.end(syscall.SIGTERM)
+	p.end(syscall.SIGKILL)
 }
 
 // end by a signal, and by SIGKILL where that takes too long.

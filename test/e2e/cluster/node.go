@@ -84,4 +84,5 @@ evictionHard: {memory.available: 100Mi, nodefs.available: 1%%, imagefs.available
 imageGCHighThresholdPercent: 100
 imageGCLowThresholdPercent: 99
 resolvConf: %[2]s
+nodeStatusUpdateFrequency: 2s # which also tells what device plugins offer
 `
