@@ -24,6 +24,17 @@ func (f *fleet) fall() {
 		})
 	}
 	took := since(fell)
+	for _, w := range f.all {
+		// Those that were taken away end what they have in hand.
+		f.Wait("the other pods of "+w.Namespace+" to go", 90*time.Second, func() error {
+			if n := len(f.podsOf(w)); n != w.few.replicas {
+				return fmt.Errorf("%d pods, want %d", n, w.few.replicas)
+			}
+			return nil
+		})
+		s := w.load.Between("", f.started, time.Now())
+		f.logf("%s: of %d requests %d failed: %v", w.Namespace, s.Requests, s.Failed, s.Err)
+	}
 	all := f.named("saturation").load.Between("", f.started, time.Now())
 	if all.Failed > 0 {
 		f.t.Errorf("%d of %d streams failed: %v", all.Failed, all.Requests, all.Err)

@@ -39,7 +39,7 @@ func (f *fleet) faults() {
 		{"Prometheus was restarted", f.restartPrometheus, 0, ""},
 		{"the kubelet was restarted", f.restartKubelet, 0, ""},
 		{"servers answered their page after 4 s", f.slowPages, stabilization, ""},
-		{"pods drained with long streams", f.drain, 0, "saturation"},
+		{fmt.Sprintf("pods drained with streams of up to %v", streams), f.drain, 0, "saturation"},
 		{"gpusignal left the node and came back, as the GPU operator asks for a driver upgrade", f.operator, 0, ""},
 	} {
 		suffered = append(suffered, f.suffer(fault))
@@ -121,6 +121,7 @@ func (f *fleet) newest() map[string]int {
 func (f *fleet) judge(s suffering, all []suffering) {
 	f.t.Helper()
 	var kept []string
+	var gap time.Duration
 	for _, w := range f.all {
 		f.mu.Lock()
 		seen, fewer := slices.Clone(f.seen[w.Namespace]), slices.Clone(f.fewer[w.Namespace])
@@ -128,9 +129,10 @@ func (f *fleet) judge(s suffering, all []suffering) {
 		rule := bound.Rule{Target: w.target, Stabilization: stabilization, Reaction: f.reaction}
 		before := s.before[w.Namespace]
 		v := rule.Judge(seen, s.from, s.to, before, w.demanded)
-		if v.Gap > 3*time.Second {
+		if v.Gap > 5*time.Second {
 			f.t.Errorf("%s: nobody looked at the replicas of %s for %v", s.name, w.Namespace, v.Gap)
 		}
+		gap = max(gap, v.Gap)
 		if before < w.many.replicas || v.Least <= w.few.replicas {
 			f.t.Errorf("%s: %s had %d replicas before, and its load needed %d: that shows nothing", s.name, w.Namespace, before, v.Least)
 		}
@@ -143,6 +145,7 @@ func (f *fleet) judge(s suffering, all []suffering) {
 		}
 		kept = append(kept, fmt.Sprintf("%s %d (needs %d)", w.Namespace, before, v.Least))
 	}
+	f.logf("%s: replicas were looked at every %v at least", s.name, gap.Round(100*time.Millisecond))
 	proof.Shown(f.t, "%s, and no replica was taken that the load needs, in the %v until every signal was back and the %v after: %s", s.name,
 		s.over.Sub(s.from).Round(time.Second), s.to.Sub(s.over), strings.Join(kept, ", "))
 }

@@ -173,7 +173,11 @@ func (f *fleet) slowPages() func() {
 	return func() { delay(0) }
 }
 
-// drain deletes two pods whose streams go on for up to 36 s, longer than the stabilisation, and sees that they end them.
+// streams of the workload of saturation: 700 tokens of some 51 ms. They are as long as the stabilisation, no longer: what draining pods
+// have in hand is no pod's signal, so an autoscaler may want fewer until others have it.
+const streams = 36 * time.Second
+
+// drain deletes two pods in the middle of their streams, and sees that they end them.
 func (f *fleet) drain() func() {
 	f.t.Helper()
 	w := f.named("saturation")

@@ -99,7 +99,7 @@ func inHand(l *load.Load, from, to time.Time) float64 { return l.InHand("", from
 
 // workloads that scale on the signals that people scale on.
 func workloads() []*workload {
-	chat := load.Complete("chat", 32, 700) // 36 s
+	chat := load.Complete("chat", 32, 700) // streams long
 	return []*workload{
 		{
 			server: vllm("saturation", 2, "--max-num-seqs=8"), ask: chat,
@@ -111,7 +111,8 @@ func workloads() []*workload {
 			server: server{Namespace: "utilization", Engine: "triton", Args: []string{"-listen=:8002", "-models=resnet"}, Resource: sharedGPU, Replicas: 2, Grace: 5},
 			ask:    load.Infer("resnet", 20*time.Millisecond),
 			few:    level{rate: 12, replicas: 2}, many: level{rate: 28, replicas: 4}, uneven: true,
-			example: "hpa/gpu-utilization.yaml", changes: []string{`averageValue: "700m"`, `averageValue: "150m"`},
+			// No more than are needed: the arrivals are at random, and now and then ask for another.
+			example: "hpa/gpu-utilization.yaml", changes: []string{`averageValue: "700m"`, `averageValue: "150m"`, "maxReplicas: 20", "maxReplicas: 4"},
 			metric: "gpusignal_gpu_utilization_ratio", target: 0.15,
 			demand: func(l *load.Load, from, to time.Time) float64 {
 				return l.Busy("", from, to).Seconds() / to.Sub(from).Seconds()
@@ -148,7 +149,7 @@ func workloads() []*workload {
 		{
 			server: vllm("prefill", 2, "--max-num-seqs=64", "--blocks=3200"), ask: load.Complete("chat", longPrompt, 8),
 			few: level{rate: 8, replicas: 2}, many: level{rate: 19, replicas: 3},
-			example: "hpa/long-prompts.yaml", changes: []string{`averageValue: "8000"`, `averageValue: "13000"`},
+			example: "hpa/long-prompts.yaml", changes: []string{`averageValue: "8000"`, `averageValue: "13000"`, "maxReplicas: 20", "maxReplicas: 3"},
 			metric: "gpusignal_prompt_tokens_per_second", target: longTarget,
 			demand: func(l *load.Load, from, to time.Time) float64 {
 				prompt, _ := l.Tokens(from, to)

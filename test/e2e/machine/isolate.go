@@ -79,6 +79,9 @@ func isolate(prepare func() error) (code int, err error) {
 	if err != nil {
 		return 1, err
 	}
+	if len(selected) == 0 {
+		return 1, fmt.Errorf("-run %s selects no test", flag.Lookup("test.run").Value)
+	}
 	for _, pattern := range selected {
 		failed, err := alone(work.run, pattern)
 		if err != nil {
