@@ -29,6 +29,7 @@ run: build ## Run it: on the real driver where there is one, else on a simulated
 .PHONY: test
 test: deps ## Run all tests with the race detector.
 	go test -race -timeout 5m -ldflags=-extldflags=-Wl,-z,lazy ./...
+	cd test/e2e && go test -race ./bound ./books ./load
 	$(CHARTS) go test ./...
 
 # Helm is built before its tests begin, for they have a time limit.
@@ -96,22 +97,24 @@ fuzz: deps ## Fuzz every parser for a minute each.
 	for f in $$(grep -ho '^func Fuzz[A-Za-z0-9]*' $$p/*_test.go | sed 's/func //'); do \
 	go test $$p -run '^$$' -fuzz "^$$f$$" -fuzztime 60s || exit 1; done; done
 
-# What needs no cluster runs beside the first test of one, which times nothing.
-RUN ?= .
+# Of all tests, those that need no cluster run beside the first that does, which times nothing; else before. ./machine makes the
+# cgroup that a cluster's tests have.
+RUN ?=
+FIRST ?=
 .PHONY: e2e
 e2e: build ## Prove it on a real cluster of one node: as root; builds Kubernetes, Prometheus and KEDA (an hour of CPU time, once). RUN chooses tests.
-	cd test/e2e && go run ./programs/build
+	cd test/e2e && go run ./programs/build $(FIRST)
+	cd test/e2e && go test -count=1 ./machine
 	@mkdir -p build; set -o pipefail; cd test/e2e; \
-	go test -count=1 -p 1 -timeout 30m -v $$(go list ./... | grep -v '/e2e$$') >../../build/e2e-beside.log 2>&1 & beside=$$!; \
-	go test -count=1 -timeout 60m -run '$(RUN)' -v . | tee ../../build/e2e.log; status=$$?; \
+	go test -count=1 -p 1 -timeout 30m -v $$(go list ./... | grep -v -e '/e2e$$' -e '/machine$$') >../../build/e2e-beside.log 2>&1 & beside=$$!; \
+	$(if $(RUN),wait $$beside;) \
+	go test -count=1 -timeout 60m -run '$(or $(RUN),.)' -v . $(FIRST) | tee ../../build/e2e.log; status=$$?; \
 	wait $$beside || { status=1; cat ../../build/e2e-beside.log; }; \
 	sed -n 's/.*\(PROVED: .*\)/\1/p' ../../build/e2e-beside.log ../../build/e2e.log; echo "e2e took $$((SECONDS / 60)) min $$((SECONDS % 60)) s"; exit $$status
 
 .PHONY: e2e-first
-e2e-first: build ## Only the first proof of e2e: the well-known HPA scales a model server.
-	cd test/e2e && go run ./programs/build -first
-	cd test/e2e && go test -count=1 ./bound ./books ./deviceplugin ./load ./machine
-	cd test/e2e && go test -count=1 -timeout 30m -run TestTheWellKnownHPAScales -v . -first
+e2e-first: ## Of e2e the first proof, the well-known HPA scales a model server, and what needs no cluster.
+	$(MAKE) e2e RUN=TestTheWellKnownHPAScales FIRST=-first
 
 .PHONY: e2e-warm
 e2e-warm: ## e2e where all its programs are built, else e2e-first.

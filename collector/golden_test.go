@@ -158,6 +158,10 @@ Base units throughout: seconds, bytes, joules, ratios of 0 to 1. What is not kno
 ` + "`gpusignal_device_capability`" + ` says what a device can never tell. Families of signals (those with ` + "`workload`" + ` but no ` + "`node`" + `)
 are also on ` + "`/signals`" + `. A summary here has no quantiles, only ` + "`_sum`" + ` and ` + "`_count`" + `.
 
+Of the daemon itself the page also has ` + "`gpusignal_exporter_config_last_reload_successful`" + ` (gauge, whether the configuration file could
+be used when it last changed), ` + "`gpusignal_exporter_config_last_reload_success_timestamp_seconds`" + ` (gauge, Unix time at which the
+configuration in force was read, 0 without a file), and the ` + "`process_*` and `go_*`" + ` of Prometheus' client library.
+
 [xid.md](xid.md) says what the XID errors mean and what to do. [parity.md](parity.md) compares these names with those of
 dcgm-exporter and nvidia_gpu_exporter.
 

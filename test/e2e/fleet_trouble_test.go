@@ -173,8 +173,8 @@ func (f *fleet) slowPages() func() {
 	return func() { delay(0) }
 }
 
-// streams of the workload of saturation: 700 tokens of some 51 ms. They are as long as the stabilisation, no longer: what draining pods
-// have in hand is no pod's signal, so an autoscaler may want fewer until others have it.
+// streams of the workload of saturation: 700 tokens of some 51 ms. They are about as long as the stabilisation, and not much longer:
+// what draining pods have in hand no autoscaler counts, so it may want fewer until others have it.
 const streams = 36 * time.Second
 
 // drain deletes two pods in the middle of their streams, and sees that they end them.

@@ -27,17 +27,21 @@ func TestDashboardsAnswer(t *testing.T) {
 	// A healthy node has no device that is down, and no XID error until the simulated one has its first.
 	healthy := regexp.MustCompile(`gpusignal_device_(down|xid_age_seconds)\{`)
 	queries := queriesOfDashboards(t)
+	silent := 0
 	// A cold start is over after a minute or so, so each query has to answer once, not all at once.
 	silentYet := slices.Clone(queries)
 	waitFor(t, "every query of the dashboards to answer", 4*time.Minute, func() error {
 		var missing []error
 		silentYet = slices.DeleteFunc(silentYet, func(q asked) bool {
-			rows := server.ask(t, q.query, time.Time{})
-			answered := healthy.MatchString(q.query) || slices.ContainsFunc(rows, isNumber)
-			if !answered {
-				missing = append(missing, fmt.Errorf("%s: no number for %s", q.of, q.query))
+			if slices.ContainsFunc(server.ask(t, q.query, time.Time{}), isNumber) {
+				return true
 			}
-			return answered
+			if healthy.MatchString(q.query) {
+				silent++
+				return true
+			}
+			missing = append(missing, fmt.Errorf("%s: no number for %s", q.of, q.query))
+			return false
 		})
 		return errors.Join(missing...)
 	})
@@ -46,7 +50,8 @@ func TestDashboardsAnswer(t *testing.T) {
 			t.Errorf("%s: %s answers %v; KEDA takes one number", of, query, rows)
 		}
 	}
-	proof.Shown(t, "all %d queries of the dashboards have an answer on a simulated node, and each of KEDA's examples one number", len(queries))
+	proof.Shown(t, "%d of %d queries of the dashboards have an answer on a simulated node, the others have none while every device is well; each of KEDA's examples has one number",
+		len(queries)-silent, len(queries))
 }
 
 // exampleJobs are the two jobs of the example, with one target and without waiting.

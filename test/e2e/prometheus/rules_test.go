@@ -95,12 +95,20 @@ scrape_configs:
 		}
 		t.Logf("%s: %d series, the first %v is %.3f", name, len(rows), rows[0].Metric, rows[0].Value.Value)
 	}
-	for _, r := range server.rules(t) {
-		if r.Health != "ok" && r.Health != "unknown" || r.LastError != "" {
+	var all []evaluated
+	waitFor(t, "every rule to be evaluated", 3*time.Minute, func() error {
+		all = server.rules(t)
+		if i := slices.IndexFunc(all, func(r evaluated) bool { return r.Health == "unknown" }); i >= 0 {
+			return fmt.Errorf("%s has not been", all[i].Name)
+		}
+		return nil
+	})
+	for _, r := range all {
+		if r.Health != "ok" || r.LastError != "" {
 			t.Errorf("%s is %s: %s", r.Name, r.Health, r.LastError)
 		}
 	}
-	proof.Shown(t, "Prometheus evaluates every rule on a simulated node, and what they record has the labels of its level")
+	proof.Shown(t, "Prometheus evaluates each of %d rules on a simulated node, and what they record has the labels of its level", len(all))
 }
 
 // evaluated is a rule as a running Prometheus tells of it.

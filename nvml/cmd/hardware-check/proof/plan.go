@@ -23,7 +23,7 @@ type Durations struct {
 	Budget time.Duration `json:"budget_ns"`
 }
 
-// plans by their names: what one session on a lent machine holds, what all figures want, and what shows that the kit works.
+// plans by their names: what ten minutes on a machine hold, what all figures want, and what shows that the kit works.
 func plans() map[string]Durations {
 	return map[string]Durations{
 		"short": {
