@@ -126,13 +126,12 @@ func TestSecurity(t *testing.T) {
 func TestGPUAccess(t *testing.T) {
 	type access struct{ Class, Visible, Annotation string }
 	tests := map[string]access{
-		"mode=runtimeClass":                    {Class: "nvidia", Visible: "all"},
-		"mode=runtimeClass,runtimeClassName=":  {Visible: "all"},
-		"mode=volumeMounts":                    {Class: "nvidia", Visible: "/var/run/nvidia-container-devices"},
-		"mode=cdi":                             {Visible: "void", Annotation: "cdi.k8s.io/gpusignal=management.nvidia.com/gpu=all"},
-		"mode=cdi,cdi.nri=true":                {Visible: "void", Annotation: "nvidia.cdi.k8s.io/container.gpusignal=management.nvidia.com/gpu=all"},
-		"mode=cdi,cdi.device=nvidia.com/gpu=0": {Visible: "void", Annotation: "cdi.k8s.io/gpusignal=nvidia.com/gpu=0"},
-		"mode=hostPath":                        {Visible: "void"},
+		"mode=runtimeClass":                                 {Class: "nvidia", Visible: "all"},
+		"mode=runtimeClass,runtimeClassName=":               {Visible: "all"},
+		"mode=volumeMounts":                                 {Class: "nvidia", Visible: "/var/run/nvidia-container-devices"},
+		"mode=cdi,cdi.nri=true":                             {Visible: "void", Annotation: "nvidia.cdi.k8s.io/container.gpusignal=management.nvidia.com/gpu=all"},
+		"mode=cdi,cdi.nri=true,cdi.device=nvidia.com/gpu=0": {Visible: "void", Annotation: "nvidia.cdi.k8s.io/container.gpusignal=nvidia.com/gpu=0"},
+		"mode=hostPath":                                     {Visible: "void"},
 	}
 	for set, want := range tests {
 		template := the[*appsv1.DaemonSet](t, objects(t, "--set", "gpuAccess."+strings.ReplaceAll(set, ",", ",gpuAccess."))).Spec.Template
@@ -235,6 +234,7 @@ func TestWhatIsRefused(t *testing.T) {
 	tests := []struct{ set, want string }{
 		{"image.tags=2", "tags"},
 		{"gpuAccess.mode=magic", "gpuAccess/mode"},
+		{"gpuAccess.mode=cdi", "needs gpuAccess.cdi.nri=true"},
 		{"flags.signal\\.windows=30s", "signal.windows"},
 		{"flags.signal\\.window=30", "signal.window"},
 		{"network.mode=host,networkPolicy.enabled=true", "a NetworkPolicy does not hold for pods on the node's network"},

@@ -37,7 +37,6 @@ func combinations(t *testing.T) map[string][]string {
 		"service monitor": {"--set", "monitor.kind=ServiceMonitor,prometheusRule.enabled=true,prometheusRule.files={shadow}"},
 		"host network":    {"--set", "network.mode=host,port=9479"},
 		"volume mounts":   {"--set", "gpuAccess.mode=volumeMounts,gpuAccess.runtimeClassName="},
-		"cdi":             {"--set", "gpuAccess.mode=cdi"},
 		"cdi by nri":      {"--set", "gpuAccess.mode=cdi,gpuAccess.cdi.nri=true"},
 		"host path":       {"--set", "gpuAccess.mode=hostPath,securityContextConstraints.create=true"},
 		"kubelet alone":   {"--set", "kubernetes.pods=kubelet,networkPolicy.enabled=true"},
