@@ -64,10 +64,19 @@ func TestScaledObjectsSurviveALostExporter(t *testing.T) {
 			t.Errorf("%s scales %s of %s", path, spec.ScaleTargetRef.Name, object.APIVersion)
 		}
 		shrinksSlowly(t, path, spec.Advanced.HorizontalPodAutoscalerConfig.Behavior, start)
-		if spec.Fallback == nil || spec.Fallback.Behavior != "currentReplicasIfHigher" || spec.Fallback.Replicas < max(1, spec.MinReplicaCount) {
-			t.Errorf("%s: without an answer it falls back to %+v", path, spec.Fallback)
+		// A fleet that loads as a whole has no answer either, and must not grow by it.
+		if spec.Fallback == nil || spec.Fallback.Behavior != "currentReplicasIfHigher" || spec.Fallback.Replicas != max(1, spec.MinReplicaCount) {
+			t.Errorf("%s: without an answer it falls back to %+v, at least are %d", path, spec.Fallback, spec.MinReplicaCount)
+		}
+		// KEDA 2.21 polls for who may go to zero alone, and warns of an interval elsewhere.
+		if polls := spec.PollingInterval > 0; polls != (spec.MinReplicaCount == 0) {
+			t.Errorf("%s: polls each %d s, and has %d pods at least", path, spec.PollingInterval, spec.MinReplicaCount)
 		}
 		for _, trigger := range spec.Triggers {
+			// A kept answer of the fallback is no error, so it ends the fallback.
+			if trigger.UseCachedMetrics {
+				t.Errorf("%s: %s keeps answers", path, trigger.Type)
+			}
 			switch trigger.Type {
 			case "prometheus":
 				asksForOneElement(t, path, trigger.Metadata)
@@ -140,7 +149,13 @@ func TestZeroHasAFloorAndAnAlarmClock(t *testing.T) {
 			replicas, _ := strconv.Atoi(trigger.Metadata["desiredReplicas"])
 			floor = floor || trigger.Type == "cron" && replicas > 0 && trigger.Metadata["timezone"] != ""
 			held = held || strings.HasPrefix(query, "sum(max by (pod) (gpusignal_pod_state{") && strings.Contains(query, `state="loading"`)
-			gateway = gateway || query != "" && !strings.Contains(query, "gpusignal_")
+			if query != "" && !strings.Contains(query, "gpusignal_") {
+				gateway = true
+				// A gateway has no series before its first request. One that nobody can read is an error.
+				if !regexp.MustCompile(`or 0 \* sum\(up\{.+\} == 1\)$`).MatchString(query) {
+					t.Errorf("%s: %s is an error while nobody asks", path, query)
+				}
+			}
 			// With no pods there are no series of ours: that is 0, and every other silence an error.
 			if strings.Contains(query, "gpusignal_") && !strings.Contains(query, "or 0 * sum(kube_deployment_status_replicas{") {
 				t.Errorf("%s: %s is an error at zero", path, query)

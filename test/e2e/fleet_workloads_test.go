@@ -142,7 +142,7 @@ func workloads() []*workload {
 			few: level{clients: 10, replicas: 2}, many: level{clients: 24, replicas: 4},
 			example: "keda/prometheus.yaml", changes: []string{
 				"namespace: chat\n", "namespace: keda-prometheus\n", `namespace="chat"`, `namespace="keda-prometheus"`,
-				"prometheus.monitoring.svc:9090", cluster.PrometheusAddress, "pollingInterval: 15", "pollingInterval: 5",
+				"prometheus.monitoring.svc:9090", cluster.PrometheusAddress,
 			},
 			metric: "gpusignal_saturation_ratio", target: 1, demand: inHand,
 		},

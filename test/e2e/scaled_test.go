@@ -39,7 +39,6 @@ func (s *scaled) example(name string, pairs ...string) string {
 	s.t.Helper()
 	return substitute(s.t, read(s.t, root+"/examples/keda/"+name), append([]string{
 		"namespace: chat\n", "namespace: " + s.namespace + "\n",
-		"pollingInterval: 15", fmt.Sprintf("pollingInterval: %.0f", kedaPoll.Seconds()),
 		"stabilizationWindowSeconds: 600", fmt.Sprintf("stabilizationWindowSeconds: %.0f", kedaDownscale.Seconds()),
 	}, pairs...)...)
 }
