@@ -39,10 +39,20 @@ const (
 	plain      = "text/plain"
 )
 
+// busy is what a page of Prometheus answers above as many scrapes at once as it allows.
+var busy = map[string]string{"503": "Too many scrapes at once."}
+
+// everywhere are answers that any path may give, all of them text: the file of --web.config.file makes the first two.
+var everywhere = map[string]string{
+	"401": "The file of --web.config.file asks for a name and a password, and the request has none, or wrong ones.",
+	"429": "The file of --web.config.file limits the rate of requests, and this one is above it.",
+	"500": "An error of the daemon itself, or a --web.config.file that has become unreadable; partial data are no error.",
+}
+
 // described are the paths of the daemon. Every one must stand here.
 var described = map[string]path{
-	"/metrics":     {summary: "Everything, for Prometheus: docs/metrics.md.", text: exposition},
-	"/signals":     {summary: "The signals and their details alone, for a scrape each 1 to 5 seconds.", text: exposition},
+	"/metrics":     {summary: "Everything, for Prometheus: docs/metrics.md.", text: exposition, problems: busy},
+	"/signals":     {summary: "The signals and their details alone, for a scrape each 1 to 5 seconds.", text: exposition, problems: busy},
 	"/{$}":         {summary: "A page for people.", text: "text/html"},
 	"/-/healthy":   {summary: "Whether the daemon is alive.", text: plain},
 	"/-/ready":     {summary: "Whether first readings are taken and a window is full; the reasons why not.", text: plain, problems: map[string]string{"503": "Not ready; the text says why."}},
@@ -90,7 +100,11 @@ func TestOpenAPI(t *testing.T) {
 }
 
 func document() object {
-	paths, schemas := object{}, object{}
+	paths, schemas, common := object{}, object{}, object{}
+	text := object{plain: object{"schema": object{"type": "string"}}}
+	for code, meaning := range everywhere {
+		common[code] = object{"description": meaning, "content": text}
+	}
 	problems := schemaOf(reflect.TypeFor[problem](), schemas)
 	for form, p := range described {
 		content := object{p.text: object{"schema": object{"type": "string"}}}
@@ -101,9 +115,12 @@ func document() object {
 		for code, meaning := range p.problems {
 			body := object{"application/json": object{"schema": problems}}
 			if p.answer == nil {
-				body = content
+				body = text
 			}
 			responses[code] = object{"description": meaning, "content": body}
+		}
+		for code := range everywhere {
+			responses[code] = object{"$ref": "#/components/responses/" + code}
 		}
 		operation := object{"summary": p.summary, "responses": responses}
 		if parameters := parametersOf(form); len(parameters) > 0 {
@@ -114,7 +131,12 @@ func document() object {
 	return object{
 		"openapi": "3.1.0",
 		"info":    object{"title": "gpusignal", "version": "v1", "license": object{"name": "Apache-2.0", "identifier": "Apache-2.0"}},
-		"paths":   paths, "components": object{"schemas": schemas},
+		// The second is what --web.config.file may ask for.
+		"security": []object{{}, {"basic": []string{}}},
+		"paths":    paths,
+		"components": object{
+			"schemas": schemas, "responses": common, "securitySchemes": object{"basic": object{"type": "http", "scheme": "basic"}},
+		},
 	}
 }
 
