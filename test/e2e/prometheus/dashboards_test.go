@@ -16,8 +16,8 @@ import (
 	"gpusignal/test/e2e/proof"
 )
 
-// TestDashboardsAnswer asks a real Prometheus, which reads a simulated node as examples/prometheus/prometheus.yml has it, each query
-// of each dashboard and of each variable, and each query that an example gives KEDA.
+// TestDashboardsAnswer asks a real Prometheus, which reads a simulated node as examples/prometheus/prometheus.yml has it during a
+// rollout, twice, each query of each dashboard and of each variable, and each query that an example gives KEDA.
 func TestDashboardsAnswer(t *testing.T) {
 	page := freeAddress(t)
 	start(t, nil, daemon, "--simulate", "--web.listen-address="+page, "--signal.window=5s", "--log.level=error")
@@ -50,11 +50,54 @@ func TestDashboardsAnswer(t *testing.T) {
 			t.Errorf("%s: %s answers %v; KEDA takes one number", of, query, rows)
 		}
 	}
-	proof.Shown(t, "%d of %d queries of the dashboards have an answer on a simulated node, the others have none while every device is well; each of KEDA's examples has one number",
+	countOnce(t, server, queries)
+	proof.Shown(t, "%d of %d queries of the dashboards have an answer on a simulated node, the others have none while every device is well, and none counts two exporters twice; each of KEDA's examples has one number",
 		len(queries)-silent, len(queries))
 }
 
-// exampleJobs are the two jobs of the example, with one target and without waiting.
+// countOnce holds that each query says of two exporters of a node what it says of one. Over the range of a dashboard they are added
+// up, for there one follows the other, and variables are asked for their labels alone.
+func countOnce(t *testing.T, server Server, queries []asked) {
+	t.Helper()
+	left := slices.DeleteFunc(slices.Clone(queries), func(q asked) bool {
+		return strings.Contains(q.query, "["+dashboardRange) || strings.Contains(q.of, ", variable ")
+	})
+	if len(left) < len(queries)/2 {
+		t.Fatalf("%d of %d queries are compared", len(left), len(queries))
+	}
+	// Both are scraped each second, and not at once: each query has to agree at some time, as one that doubles never does.
+	waitFor(t, "every query to count two exporters once", 2*time.Minute, func() error {
+		var doubled []error
+		at := time.Now()
+		left = slices.DeleteFunc(left, func(q asked) bool {
+			one := server.ask(t, strings.ReplaceAll(q.query, `{job=~".+"`, `{exporter_pod="one",job=~".+"`), at)
+			both := server.ask(t, q.query, at)
+			if alike(one, both) {
+				return true
+			}
+			doubled = append(doubled, fmt.Errorf("%s: of one exporter %v, of two %v", q.of, one, both))
+			return false
+		})
+		return errors.Join(doubled...)
+	})
+}
+
+// alike says that two answers have the same rows, with values that differ by a twentieth at most.
+func alike(a, b []Series) bool {
+	values := make(map[string]float64)
+	for _, row := range a {
+		values[fmt.Sprint(row.Metric)] = row.Value.Value
+	}
+	for _, row := range b {
+		value, ok := values[fmt.Sprint(row.Metric)]
+		if !ok || math.Abs(row.Value.Value-value) > math.Abs(value)/20 {
+			return false
+		}
+	}
+	return len(a) == len(b)
+}
+
+// exampleJobs are the two jobs of the example, without waiting, with two targets that are one: two exporters of a node.
 func exampleJobs(t *testing.T, page string) string {
 	t.Helper()
 	example, err := os.ReadFile(root + "/examples/prometheus/prometheus.yml")
@@ -70,10 +113,12 @@ scrape_configs:
   - job_name: gpusignal-signals
     metrics_path: /signals
     honor_labels: true
-    static_configs: [{targets: [%[1]q]}]
+    static_configs: &exporters
+      - {targets: [%[1]q], labels: {instance: gpu-0, exporter_pod: one}}
+      - {targets: [%[1]q], labels: {instance: gpu-0, exporter_pod: two}}
   - job_name: gpusignal
     honor_labels: true
-    static_configs: [{targets: [%[1]q]}]
+    static_configs: *exporters
     metric_relabel_configs:
       - {action: drop, source_labels: [__name__], regex: '%[2]s'}
 `, page, dropped[1])
@@ -132,9 +177,12 @@ func queriesOfDashboards(t *testing.T) []asked {
 	return queries
 }
 
+// dashboardRange is that of the dashboards here.
+const dashboardRange = "1m"
+
 func substituted(t *testing.T, query string) string {
 	t.Helper()
-	query = strings.NewReplacer("$__rate_interval", "10s", "$__range", "1m",
+	query = strings.NewReplacer("$__rate_interval", "10s", "$__range", dashboardRange,
 		"$job", ".+", "$instance", ".+", "$namespace", ".+", "$workload", ".*", "$pod", ".+").Replace(query)
 	if strings.Contains(query, "$") {
 		t.Fatalf("this test does not know a variable of %s", query)
