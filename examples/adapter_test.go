@@ -25,18 +25,34 @@ type rule struct {
 	Query string `yaml:"metricsQuery"`
 }
 
-// rules returns those of rules.yaml. A field that is not above is an error.
+// rules returns those of rules.yaml.
 func rules(t *testing.T) []rule {
+	t.Helper()
+	return decoded(t, read(t, "prometheus-adapter/rules.yaml"))
+}
+
+// decoded returns the rules of a file's text. A field that is not above is an error.
+func decoded(t *testing.T, text string) []rule {
 	t.Helper()
 	var file struct {
 		Rules []rule `yaml:"rules"`
 	}
-	decoder := yaml.NewDecoder(strings.NewReader(read(t, "prometheus-adapter/rules.yaml")))
+	decoder := yaml.NewDecoder(strings.NewReader(text))
 	decoder.KnownFields(true)
 	if err := decoder.Decode(&file); err != nil || len(file.Rules) == 0 {
 		t.Fatalf("%d rules: %v", len(file.Rules), err)
 	}
 	return file.Rules
+}
+
+// exported is what docs/rules.md shows for a Prometheus that overrules our labels: rules of rules.yaml by the exported ones.
+func exported(t *testing.T) []rule {
+	t.Helper()
+	snippets := regexp.MustCompile("(?s)```yaml\n(rules:\n.*?)```").FindAllStringSubmatch(read(t, "../docs/rules.md"), -1)
+	if len(snippets) != 1 {
+		t.Fatalf("docs/rules.md shows %d files of the adapter", len(snippets))
+	}
+	return decoded(t, snippets[0][1])
 }
 
 // finds says whether a rule finds the series of a family.
@@ -91,7 +107,7 @@ func TestTheAdapterServesEverySignal(t *testing.T) {
 // The adapter serves NaN as 0, and of two series of a pod it takes any.
 func TestTheAdapterPassesNoNaN(t *testing.T) {
 	query := regexp.MustCompile(`^(?:(1e6|100) \* )?max by \(<<\.GroupBy>>\) \(<<\.Series>>\{<<\.LabelMatchers>>\} < Inf\)$`)
-	for _, r := range rules(t) {
+	for _, r := range append(rules(t), exported(t)...) {
 		found := query.FindStringSubmatch(r.Query)
 		if found == nil {
 			t.Errorf("%s: %s is not the greatest number of a pod", r.Series, r.Query)
@@ -101,10 +117,26 @@ func TestTheAdapterPassesNoNaN(t *testing.T) {
 		if !strings.HasSuffix(r.Name.As, unit) {
 			t.Errorf("%s is %s times its series", r.Name.As, found[1])
 		}
+	}
+	for _, r := range rules(t) {
 		labels := slices.Sorted(maps.Keys(r.Resources.Overrides))
 		if diff := cmp.Diff([]string{"namespace", "pod"}, labels); diff != "" {
 			t.Errorf("%s: labels that name an object (-want +got):\n%s", r.Series, diff)
 		}
+	}
+}
+
+// The rule that docs/rules.md shows for overruled labels is the first of rules.yaml, by those labels.
+func TestTheAdaptersRulesOfExportedLabels(t *testing.T) {
+	want := rules(t)[:1]
+	want[0].Series = strings.Replace(want[0].Series, "namespace!='',pod!=''", "exported_namespace!='',exported_pod!=''", 1)
+	overrides := maps.Clone(want[0].Resources.Overrides)
+	clear(want[0].Resources.Overrides)
+	for label, resource := range overrides {
+		want[0].Resources.Overrides["exported_"+label] = resource
+	}
+	if diff := cmp.Diff(want, exported(t)); diff != "" {
+		t.Errorf("rules of exported labels (-rules.yaml +docs/rules.md):\n%s", diff)
 	}
 }
 

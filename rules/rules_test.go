@@ -89,11 +89,12 @@ func contract(t *testing.T) map[string]bool {
 // foreign are the metrics of others that rules may name, and where they come from.
 func foreign() map[string]string {
 	return map[string]string{
-		"up":                               "Prometheus",
-		"process_start_time_seconds":       "client_golang",
-		"kube_deployment_status_replicas":  "kube-state-metrics",
-		"kube_statefulset_status_replicas": "kube-state-metrics",
-		"gpusignal_exporter_config_last_reload_successful":                "../serve.go",
+		"up":                                               "Prometheus",
+		"process_start_time_seconds":                       "client_golang",
+		"kube_deployment_status_replicas":                  "kube-state-metrics",
+		"kube_statefulset_status_replicas":                 "kube-state-metrics",
+		"kube_node_status_allocatable":                     "kube-state-metrics",
+		"gpusignal_exporter_config_last_reload_successful": "../serve.go",
 		"gpusignal_exporter_config_last_reload_success_timestamp_seconds": "../serve.go",
 	}
 }
@@ -147,6 +148,7 @@ func TestRecordingRules(t *testing.T) {
 	levels := map[string]string{
 		"instance": "by (instance)", "pod": "by (namespace, pod", "workload": "by (namespace, workload_kind, workload)",
 		"instance_pod": "by (instance, namespace, pod, workload_kind, workload)", "namespace": "by (namespace)",
+		"container_gpu": "by (namespace, pod, container, gpu_uuid, attribution)",
 	}
 	seen := make(map[string]bool)
 	for _, r := range load(t) {
@@ -179,21 +181,51 @@ func TestRecordingRules(t *testing.T) {
 	}
 }
 
-// Where our labels are overruled, the same records are made of what has exported_pod, and of nothing else.
+// Where our labels are overruled, the same records are made of what has an exported label, and of nothing else.
 func TestExportedLabels(t *testing.T) {
+	const clean = `exported_namespace="", exported_pod=""}`
 	ours, theirs := make(map[string]bool), make(map[string]bool)
 	for _, r := range load(t) {
-		switch {
-		case r.File == "exported.yaml" && strings.Contains(r.Expr, `exported_pod!=""`):
+		selectors := regexp.MustCompile(`\bgpusignal_\w+(?:\{[^}]*\})?`).FindAllString(regexp.MustCompile(`\w+:\w+:\w+`).ReplaceAllString(r.Expr, ""), -1)
+		switch r.File {
+		case "exported.yaml":
 			theirs[r.Record] = true
-		case r.File == "exported.yaml":
-			t.Errorf("%s is recorded for labels that are ours", r.Record)
-		case r.Record != "" && strings.Contains(r.Expr, `exported_pod=""`) && !strings.HasPrefix(r.Record, "namespace:"):
-			ours[r.Record] = true
+			if len(selectors) != 2 || !strings.HasSuffix(selectors[0], `exported_namespace!=""}`) || !strings.HasSuffix(selectors[1], `exported_pod!=""}`) {
+				t.Errorf("%s reads %q, not what has either label", r.Record, selectors)
+			}
+		case "recording.yaml":
+			for _, selector := range selectors {
+				ours[r.Record] = true
+				if !strings.HasSuffix(selector, clean) {
+					t.Errorf("%s reads %s, which may be another pod's by its labels", r.Record, selector)
+				}
+			}
 		}
 	}
 	if len(ours) == 0 || !maps.Equal(ours, theirs) {
 		t.Errorf("recorded of our labels: %q; of exported ones: %q", slices.Sorted(maps.Keys(ours)), slices.Sorted(maps.Keys(theirs)))
+	}
+}
+
+// What names a pod names it by its exported labels as well: by namespace and pod alone all pods of an exporter would be one there.
+func TestAlertsOfPodsKnowExportedLabels(t *testing.T) {
+	pods := 0
+	for _, r := range load(t) {
+		if r.Alert == "" {
+			continue
+		}
+		for _, by := range regexp.MustCompile(`(?:by|on) \(namespace, pod[^)]*\)`).FindAllString(r.Expr, -1) {
+			pods++
+			if !strings.Contains(by, "(namespace, pod, exported_namespace, exported_pod") {
+				t.Errorf("%s looks at pods %s", r.Alert, by)
+			}
+		}
+		if text := r.Annotations["description"]; regexp.MustCompile(`\{\{ \$labels\.(?:namespace|pod) \}\}`).MatchString(text) {
+			t.Errorf("%s may name the exporter: %s", r.Alert, text)
+		}
+	}
+	if pods == 0 {
+		t.Error("no alert looks at a pod")
 	}
 }
 
