@@ -135,8 +135,8 @@ func value(label string, n, i int, kind string) string {
 }
 
 // fill a database with the history of the families that expressions name, of up and the processes' starts, and of
-// kube-state-metrics; it returns how many series.
-func fill(b *testing.B, db *tsdb.DB, families []family, named func(string) bool, end time.Time) int {
+// kube-state-metrics; it returns how many series. Where labels are overruled, pods are the exporter's, and ours are exported ones.
+func fill(b *testing.B, db *tsdb.DB, families []family, named func(string) bool, overruled bool, end time.Time) int {
 	b.Helper()
 	type batch struct {
 		series       []labels.Labels
@@ -151,6 +151,9 @@ func fill(b *testing.B, db *tsdb.DB, families []family, named func(string) bool,
 			continue
 		}
 		next := page(f.series())
+		if overruled && f.has("pod") {
+			overrule(next.series)
+		}
 		if f.signal() {
 			next.every, next.since = signalsInterval, signalsHistory
 		}
@@ -210,6 +213,14 @@ func sample(l labels.Labels, i int) float64 {
 		return 0.01
 	}
 	return 1
+}
+
+// overrule the labels of series as a Prometheus without honor_labels does.
+func overrule(series []labels.Labels) {
+	for i, l := range series {
+		series[i] = labels.NewBuilder(l).Set("exported_namespace", l.Get("namespace")).Set("exported_pod", l.Get("pod")).
+			Set("namespace", "gpusignal").Set("pod", l.Get("exporter_pod")).Labels()
+	}
 }
 
 // byJob is a series of every exporter that has no label of ours, as a job scrapes it.

@@ -26,7 +26,12 @@ const root = "../../../.."
 
 // BenchmarkRules evaluates each rule of rules/ at 10,000 GPUs as Prometheus does, its results stored: CPU time, the garbage collector's
 // share of it too.
-func BenchmarkRules(b *testing.B) {
+func BenchmarkRules(b *testing.B) { evaluate(b, false) }
+
+// BenchmarkRulesOverruled is the same where Prometheus overrules our labels.
+func BenchmarkRulesOverruled(b *testing.B) { evaluate(b, true) }
+
+func evaluate(b *testing.B, overruled bool) {
 	files, err := filepath.Glob(root + "/rules/*.yaml")
 	if err != nil || len(files) == 0 {
 		b.Fatalf("no rules: %v", err)
@@ -45,7 +50,7 @@ func BenchmarkRules(b *testing.B) {
 	}
 	defer db.Close()
 	end := time.Now().Truncate(time.Minute)
-	b.Logf("%d series", fill(b, db, contract(b, root), func(name string) bool { return strings.Contains(text.String(), name) }, end))
+	b.Logf("%d series", fill(b, db, contract(b, root), func(name string) bool { return strings.Contains(text.String(), name) }, overruled, end))
 
 	p := parser.NewParser(parser.Options{})
 	engine := promql.NewEngine(promql.EngineOpts{MaxSamples: 50_000_000, Timeout: 2 * time.Minute, LookbackDelta: 5 * time.Minute, Parser: p})
@@ -103,6 +108,9 @@ func BenchmarkRules(b *testing.B) {
 		}
 	}
 	measure("", "recording.yaml", "shadow.yaml", "exported.yaml", "alerts.yaml")
+	if overruled {
+		return
+	}
 	// The worst case, as after a start of Prometheus itself: every exporter is new, and every pod is bridged.
 	at = at.Add(time.Second)
 	exportersDown(b, db, at)
