@@ -9,7 +9,7 @@ import (
 // The rules of one signal, by saturation's, whose cases in tests/ hold for every other: metric is the signal's, source what it reads.
 const (
 	now      = `max by (instance, namespace, pod, workload_kind, workload) (source{exported_namespace="", exported_pod=""})`
-	moved    = `max by (instance, namespace, pod, workload_kind, workload) ( label_replace( label_replace( source{exported_namespace!=""} or source{exported_pod!=""}, "namespace", "$1", "exported_namespace", "(.+)" ), "pod", "$1", "exported_pod", "(.+)" ) )`
+	moved    = `max by (instance, namespace, pod, workload_kind, workload) ( label_replace( label_replace( source{exported_namespace!=""} or source{exported_namespace="", exported_pod!=""}, "namespace", "$1", "exported_namespace", "(.+)" ), "pod", "$1", "exported_pod", "(.+)" ) )`
 	bridged  = `max by (namespace, pod, workload_kind, workload) ( last_over_time(instance_pod:metric:max[3m]) unless on (instance) instance:gpusignal_exporter_settled:min1m ) unless on (namespace, pod) last_over_time(pod:gpusignal_draining:max30s[3m])`
 	together = `max by (namespace, pod, workload_kind, workload) (instance_pod:metric:max) or on (namespace, pod) pod:metric:last3m`
 )

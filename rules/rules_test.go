@@ -190,7 +190,7 @@ func TestExportedLabels(t *testing.T) {
 		switch r.File {
 		case "exported.yaml":
 			theirs[r.Record] = true
-			if len(selectors) != 2 || !strings.HasSuffix(selectors[0], `exported_namespace!=""}`) || !strings.HasSuffix(selectors[1], `exported_pod!=""}`) {
+			if len(selectors) != 2 || !strings.HasSuffix(selectors[0], `exported_namespace!=""}`) || !strings.HasSuffix(selectors[1], `exported_namespace="", exported_pod!=""}`) {
 				t.Errorf("%s reads %q, not what has either label", r.Record, selectors)
 			}
 		case "recording.yaml":
