@@ -121,7 +121,9 @@ func (d *daemon) construct() error {
 		Snapshot: d.snapshot, Targets: d.config.targets, Node: d.opts.nodeName,
 		Version: release, Revision: version.GetRevision(), Detail: d.opts.detail, DCGM: d.opts.dcgm, Histogram: d.opts.histogram,
 	})
-	d.web = web.New(web.Config{Snapshot: d.snapshot, Targets: d.config.targets, Started: time.Now(), Version: release})
+	d.web = web.New(web.Config{
+		Snapshot: d.snapshot, Targets: d.config.targets, Started: time.Now(), Window: d.opts.window, Version: release,
+	})
 	return nil
 }
 

@@ -205,7 +205,7 @@ func (e *selfPart) writeEndpoints(p *page, s *node.Snapshot) {
 		case server.Fault != "":
 			e.count(server.Fault)
 		case server.At.IsZero():
-			e.count("unread")
+			e.count(node.Unread)
 		default:
 			e.count("ok")
 		}

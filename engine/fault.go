@@ -11,11 +11,13 @@ import (
 	"os"
 	"strings"
 	"syscall"
+
+	"gpusignal/node"
 )
 
 // The faults of an endpoint: why its newest page could not be read.
 const (
-	FaultUnread      = "unread"
+	FaultUnread      = node.Unread
 	FaultRefused     = "refused"
 	FaultReset       = "reset"
 	FaultTimeout     = "timeout"

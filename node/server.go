@@ -2,6 +2,9 @@ package node
 
 import "time"
 
+// Unread is the Fault of a server whose page is being read for the first time.
+const Unread = "unread"
+
 // Server is one metrics endpoint of a model server, and what its pages have said.
 type Server struct {
 	// Pod whose server it is. An endpoint that was given without a pod has its host and port as Name.

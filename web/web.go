@@ -24,6 +24,8 @@ type Config struct {
 	Targets func() scaling.Targets
 	// Started is when the daemon started.
 	Started time.Time
+	// Window over which signals are taken.
+	Window time.Duration
 	// Version of the daemon.
 	Version string
 	// Links are further links for the landing page, as a dashboard or a handbook.
@@ -75,7 +77,7 @@ func serveHealthy(out http.ResponseWriter, _ *http.Request) { writeText(out, htt
 // serveReady answers 503 and the reasons until the daemon has once been ready, and 200 from then on.
 func (w *Web) serveReady(out http.ResponseWriter, _ *http.Request) {
 	if !w.ready.Load() {
-		if reasons := unready(w.cfg.Snapshot(), w.cfg.Started); len(reasons) > 0 {
+		if reasons := unready(w.cfg.Snapshot(), w.cfg.Started, w.cfg.Window); len(reasons) > 0 {
 			writeText(out, http.StatusServiceUnavailable, "not ready:\n- "+strings.Join(reasons, "\n- ")+"\n")
 			return
 		}

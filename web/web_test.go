@@ -68,7 +68,7 @@ func handlerOf(s *node.Snapshot, started time.Time) http.Handler {
 		Snapshot: func() *node.Snapshot { return s }, Targets: func() scaling.Targets {
 			return scaling.Targets{Kinds: []node.Kind{{Name: "vllm", Images: []string{"vllm"}}}}
 		},
-		Started: started, Version: "1.2.3", Links: []Link{{"https://example.org/book", "handbook", "what to do at night"}},
+		Started: started, Window: 15 * time.Second, Version: "1.2.3", Links: []Link{{"https://example.org/book", "handbook", "what to do at night"}},
 	}).Handler(text("the metrics"), text("the signals"))
 }
 
@@ -238,54 +238,5 @@ func TestExplainOfAnEndpointNeverRead(t *testing.T) {
 		if got.Saturation != nil || !strings.Contains(strings.Join(got.Problems, "\n"), want) {
 			t.Errorf("announced %q: problems %q, want %q", announced, got.Problems, want)
 		}
-	}
-}
-
-func TestReady(t *testing.T) {
-	unheard := func(s *node.Snapshot) {
-		s.Health = []node.SourceHealth{{Source: "kubelet", Detail: "dial kubelet.sock: no such file"}}
-	}
-	for _, test := range []struct {
-		name   string
-		since  time.Duration
-		change func(*node.Snapshot)
-		want   string // empty: ready
-	}{
-		{"all there", time.Second, func(s *node.Snapshot) { s.Health = s.Health[:2] }, ""},
-		{"pods have not come", time.Second, func(*node.Snapshot) {}, "source pods: no right to <list> pods"},
-		{"pods do not come", 31 * time.Second, func(*node.Snapshot) {}, ""},
-		{"no kubelet yet", time.Second, unheard, "source kubelet: dial kubelet.sock"},
-		{"no driver yet", time.Second, func(s *node.Snapshot) { s.Devices = nil }, "no GPU has been found yet"},
-		{"no driver", 31 * time.Second, func(s *node.Snapshot) { s.Devices = nil }, ""},
-		{"not read yet", time.Second, func(s *node.Snapshot) { s.Devices[1].At = time.Time{} }, "GPU 1 has not been read yet"},
-		{"window not full, however long", time.Hour, func(s *node.Snapshot) { s.Devices[1].Utilization = node.Opt[float64]{} }, "window of GPU 1 is not full"},
-		{"a device that tells no utilisation", time.Hour, func(s *node.Snapshot) {
-			s.Devices[1].Utilization, s.Devices[1].Last.Utilization = node.Opt[float64]{}, node.Opt[float64]{}
-		}, ""},
-		{"a sick device holds nobody up", time.Second, func(s *node.Snapshot) {
-			s.Health, s.Devices[0] = s.Health[:2], node.DeviceState{Down: "lost"}
-		}, ""},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			s := busyNode()
-			test.change(s)
-			got := ask(handlerOf(s, ago(test.since)), "GET", "/-/ready")
-			if test.want == "" && got.Code != 200 || test.want != "" && (got.Code != 503 || !strings.Contains(got.Body.String(), test.want)) {
-				t.Errorf("status %d, body %q, want %q", got.Code, got.Body, test.want)
-			}
-		})
-	}
-}
-
-func TestOnceReadyAlwaysReady(t *testing.T) {
-	s := busyNode()
-	h := handlerOf(s, ago(time.Hour))
-	if got := ask(h, "GET", "/-/ready"); got.Code != 200 {
-		t.Fatalf("status %d", got.Code)
-	}
-	// A device that is found later has no window yet: that must not take the daemon out of its Service.
-	s.Devices = append(s.Devices, node.DeviceState{Device: node.Device{ID: "GPU-3", Minor: 2}, At: at, Last: node.Reading{Utilization: node.Some(0.1)}})
-	if got := ask(h, "GET", "/-/ready"); got.Code != 200 {
-		t.Errorf("status %d: %s", got.Code, got.Body)
 	}
 }
