@@ -158,8 +158,9 @@ func TestGPUAccess(t *testing.T) {
 // The kubelet has no password and no certificate.
 func TestProbes(t *testing.T) {
 	tests := []struct{ web, want string }{
-		{"", "/-/ready HTTP, /-/healthy HTTP, wait 0"},
-		{"web.secret=s,web.tls=true", "/-/ready HTTPS, /-/healthy HTTPS, wait 0"},
+		{"", "/-/ready HTTP, /-/healthy HTTP, wait 5"},
+		{"web.secret=s,web.tls=true", "/-/ready HTTPS, /-/healthy HTTPS, wait 5"},
+		{"network.mode=host", "/-/ready HTTP, /-/healthy HTTP, wait 0"},
 		{"web.secret=s,web.authentication=basic", "tcp, tcp, wait 30"},
 		{"web.secret=s,web.tls=true,web.authentication=certificate,minReadySeconds=5", "tcp, tcp, wait 5"},
 	}
