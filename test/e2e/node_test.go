@@ -144,7 +144,7 @@ func startAdapter(t *testing.T, c *cluster.Cluster, more string) {
 	c.Apply(read(t, folder+"/rbac.yaml"))
 	rules := filepath.Join(t.TempDir(), "rules.yaml")
 	write(t, rules, read(t, folder+"/rules.yaml")+more)
-	c.MustKubectl("-n", "monitoring", "create", "configmap", "prometheus-adapter", "--from-file="+rules)
+	c.MustKubectl("-n", "monitoring", "create", "configmap", "gpusignal-metrics-adapter", "--from-file="+rules)
 	c.Apply(strings.ReplaceAll(read(t, folder+"/deployment.yaml"), "prometheus.monitoring.svc:9090", cluster.PrometheusAddress))
 	c.Apply(read(t, folder+"/apiservice.yaml"))
 	c.Wait("the custom metrics API", 2*time.Minute, func() error {

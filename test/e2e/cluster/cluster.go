@@ -74,7 +74,7 @@ func (c *Cluster) explain() {
 	if !c.t.Failed() {
 		return
 	}
-	for _, command := range []string{"get pods -A -o wide", "get events -A", "-n gpusignal logs daemonset/gpusignal --tail=30", "-n monitoring logs deployment/prometheus-adapter --tail=30"} {
+	for _, command := range []string{"get pods -A -o wide", "get events -A", "-n gpusignal logs daemonset/gpusignal --tail=30", "-n monitoring logs deployment/gpusignal-metrics-adapter --tail=30"} {
 		out, err := c.Kubectl(strings.Fields(command)...)
 		c.t.Logf("$ kubectl %s\n%s%v", command, out, err)
 	}
