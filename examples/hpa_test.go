@@ -10,15 +10,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 )
-
-// The autoscaler as it is copied from everywhere, which has no pace of its own; the guide adds one.
-const wellKnown = "hpa/triton-queue-time.yaml"
 
 // objects decodes each document of a file of one kind as the API server does; a field that its type lacks is an error.
 func objects[T any](t *testing.T, path, kind string) []T {
@@ -137,18 +135,31 @@ func TestTheCacheIsNeverAlone(t *testing.T) {
 func TestAutoscalersShrinkSlowly(t *testing.T) {
 	starts := coldStarts(t)
 	for path, hpa := range autoscalers(t) {
-		if path == wellKnown {
-			if hpa.Spec.Behavior != nil {
-				t.Errorf("%s has a pace: it need not be an exception", path)
-			}
-			continue
-		}
 		shrinksSlowly(t, path, hpa.Spec.Behavior, starts[hpa.Spec.ScaleTargetRef.Name])
 		for direction, rules := range map[string]*autoscalingv2.HPAScalingRules{"up": hpa.Spec.Behavior.ScaleUp, "down": hpa.Spec.Behavior.ScaleDown} {
 			if rules.Tolerance == nil {
 				t.Errorf("%s: no tolerance on the way %s", path, direction)
 			}
 		}
+	}
+}
+
+// What make e2e proves of the autoscaler that is copied from everywhere is the snippet itself: the file up to its behavior.
+func TestTheWellKnownSnippetIsTheFileWithoutItsPace(t *testing.T) {
+	const path = "hpa/triton-queue-time.yaml"
+	snippet, _, found := strings.Cut(read(t, path), "\n  behavior:\n")
+	if !found {
+		t.Fatalf("%s has no behavior", path)
+	}
+	var got, want map[string]any
+	for text, object := range map[string]*map[string]any{snippet: &got, read(t, path): &want} {
+		if err := yaml.Unmarshal([]byte(text), object); err != nil {
+			t.Fatal(err)
+		}
+	}
+	delete(want["spec"].(map[string]any), "behavior")
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s has more than a behavior after its snippet (-file +snippet):\n%s", path, diff)
 	}
 }
 

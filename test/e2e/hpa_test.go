@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,13 +30,25 @@ const (
 	downscale      = 30 * time.Second // its stabilisation, 5 minutes in a cluster nobody has changed
 )
 
-// TestTheWellKnownHPAScales runs the autoscaler that is copied from everywhere (examples/hpa/triton-queue-time.yaml) from light
-// load to heavy load and back.
+// wellKnownHPA is the autoscaler as it is copied from everywhere: the example up to the pace that is ours.
+func wellKnownHPA(t *testing.T) string {
+	t.Helper()
+	const example = root + "/examples/hpa/triton-queue-time.yaml"
+	snippet, _, found := strings.Cut(read(t, example), "\n  behavior:\n")
+	if !found {
+		t.Fatalf("%s has no line %q, before which the snippet that is copied from everywhere ends", example, "  behavior:")
+	}
+	return snippet + "\n"
+}
+
+// TestTheWellKnownHPAScales runs the autoscaler that is copied from everywhere from light load to heavy load and back.
 func TestTheWellKnownHPAScales(t *testing.T) {
+	hpa := filepath.Join(t.TempDir(), "hpa.yaml")
+	write(t, hpa, wellKnownHPA(t))
 	s := newScene(t)
 	s.load.SetRate(light)
 	s.Wait("every server's signal in the custom metrics API", 2*time.Minute, func() error { return s.served(minReplicas) })
-	s.MustKubectl("-n", "models", "apply", "-f", root+"/examples/hpa/triton-queue-time.yaml")
+	s.MustKubectl("-n", "models", "apply", "-f", hpa)
 	s.Wait("the autoscaler to know the signal", 2*time.Minute, s.known)
 	s.show("light load: %v requests/s", light)
 	s.hold("light load", syncPeriod, minReplicas, minReplicas)
