@@ -27,7 +27,7 @@ run: build ## Run it: on the real driver where there is one, else on a simulated
 	./gpusignal --simulate --simulate.log=build/simulation.log $(ARGS); fi
 
 .PHONY: test
-test: deps ## Run all tests with the race detector.
+test: deps ## Run the tests, all but the charts' with the race detector. e2e has those that need Prometheus or a cluster.
 	go test -race -timeout 5m -ldflags=-extldflags=-Wl,-z,lazy ./...
 	cd test/e2e && go test -race ./bound ./books ./load
 	$(CHARTS) go test ./...

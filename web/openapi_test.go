@@ -55,7 +55,7 @@ var described = map[string]path{
 	"/signals":     {summary: "The signals and their details alone, for a scrape each 1 to 5 seconds.", text: exposition, problems: busy},
 	"/{$}":         {summary: "A page for people.", text: "text/html"},
 	"/-/healthy":   {summary: "Whether the daemon is alive.", text: plain},
-	"/-/ready":     {summary: "Whether first readings are taken and a window is full; the reasons why not.", text: plain, problems: map[string]string{"503": "Not ready; the text says why."}},
+	"/-/ready":     {summary: "Whether there are first readings, and a full window of each GPU and each model server that can be read; the reasons why not.", text: plain, problems: map[string]string{"503": "Not ready; the text says why."}},
 	"/api/v1/node": {summary: "Everything the daemon knows of the node, at one instant.", answer: snapshotView{}},
 	"/api/v1/explain/{namespace}/{pod}": {
 		summary: "Why a pod is as saturated as it is. The namespace of an endpoint without a pod is \"-\".", answer: explanation{},

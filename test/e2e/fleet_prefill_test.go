@@ -23,7 +23,7 @@ func (f *fleet) prefillBound() {
 	cache, saturation, prompts := mean("gpusignal_kv_cache_usage_ratio"), mean("gpusignal_saturation_ratio"), mean("gpusignal_prompt_tokens_per_second")
 	replicas := f.newest()[w.Namespace]
 	if cache < 0.1 || cache > 0.35 || replicas < w.many.replicas {
-		f.t.Errorf("%d replicas at %.2f of the cache: want %d, at a sixth of it", replicas, cache, w.many.replicas)
+		f.t.Errorf("%d replicas at %.2f of the cache: want %d, at some 0.2 of it", replicas, cache, w.many.replicas)
 	}
 	asked := func(ratio float64) int { return int(math.Ceil(float64(replicas) * ratio)) }
 	if asked(cache/0.7) >= w.many.replicas || asked(saturation) >= w.many.replicas {

@@ -69,7 +69,7 @@ func TestTheWellKnownHPAScales(t *testing.T) {
 	s.Wait("a GPU and a signal for every replica", 2*time.Minute, s.everyReplicaCounts)
 	s.show("every replica has a GPU and a signal, %v after the step of load", since(stepped))
 	s.load.SetRate(lasting)
-	s.hold("lasting load, past the stabilisation", time.Until(scaled.Add(downscale+2*syncPeriod)), minReplicas+1, gpus)
+	s.hold("lasting load, past the stabilisation", max(syncPeriod, time.Until(scaled.Add(downscale+syncPeriod))), minReplicas+1, gpus)
 	s.show("%v requests/s, and the replicas are there, %v after they were added", lasting, since(scaled))
 	s.lost()
 	s.Wait("the autoscaler to ask for more replicas than the least once more", time.Minute, s.asksForMore)

@@ -87,6 +87,8 @@ spec:
           args: [{{range .Args}}{{printf "%q" .}}, {{end}}]
           ports: [{name: http, containerPort: {{.Port}}}]
           readinessProbe: {httpGet: {path: {{.Ready}}, port: http}, periodSeconds: 1}
+          # It serves on until clients have heard that it ends.
+          lifecycle: {preStop: {sleep: {seconds: 2}}}
           resources:
             requests: {cpu: 10m}
             limits: {{"{"}}{{.Resource}}: 1}

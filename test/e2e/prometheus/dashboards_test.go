@@ -70,31 +70,40 @@ func countOnce(t *testing.T, server Server, queries []asked) {
 		var doubled []error
 		at := time.Now()
 		left = slices.DeleteFunc(left, func(q asked) bool {
-			one := server.ask(t, strings.ReplaceAll(q.query, `{job=~".+"`, `{exporter_pod="one",job=~".+"`), at)
-			both := server.ask(t, q.query, at)
-			if alike(one, both) {
+			of := func(exporter string) []Series {
+				return server.ask(t, strings.ReplaceAll(q.query, `{job=~".+"`, `{exporter_pod="`+exporter+`",job=~".+"`), at)
+			}
+			one, two, both := of("one"), of("two"), server.ask(t, q.query, at)
+			if between(one, two, both) {
 				return true
 			}
-			doubled = append(doubled, fmt.Errorf("%s: of one exporter %v, of two %v", q.of, one, both))
+			doubled = append(doubled, fmt.Errorf("%s: of one exporter %v, of the other %v, of both %v", q.of, one, two, both))
 			return false
 		})
 		return errors.Join(doubled...)
 	})
 }
 
-// alike says that two answers have the same rows, with values that differ by a twentieth at most.
-func alike(a, b []Series) bool {
-	values := make(map[string]float64)
-	for _, row := range a {
-		values[fmt.Sprint(row.Metric)] = row.Value.Value
+// between says that three answers have the same rows, and that the third's values are between those of the others, or a twentieth
+// beyond them: what was read of two exporters at two times is never quite the same.
+func between(one, two, both []Series) bool {
+	values := func(rows []Series) map[string]float64 {
+		byLabels := make(map[string]float64)
+		for _, row := range rows {
+			byLabels[fmt.Sprint(row.Metric)] = row.Value.Value
+		}
+		return byLabels
 	}
-	for _, row := range b {
-		value, ok := values[fmt.Sprint(row.Metric)]
-		if !ok || math.Abs(row.Value.Value-value) > math.Abs(value)/20 {
+	first, second := values(one), values(two)
+	for _, row := range both {
+		a, known := first[fmt.Sprint(row.Metric)]
+		b, too := second[fmt.Sprint(row.Metric)]
+		beyond := max(math.Abs(a), math.Abs(b)) / 20
+		if !known || !too || row.Value.Value < min(a, b)-beyond || row.Value.Value > max(a, b)+beyond {
 			return false
 		}
 	}
-	return len(a) == len(b)
+	return len(one) == len(both) && len(two) == len(both)
 }
 
 // exampleJobs are the two jobs of the example, without waiting, with two targets that are one: two exporters of a node.
