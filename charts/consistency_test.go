@@ -56,13 +56,19 @@ func combinations(t *testing.T) map[string][]string {
 }
 
 func TestEveryCombinationIsOneAnAPIServerTakes(t *testing.T) {
+	conformer := newConformer(t)
 	for name, args := range combinations(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if out, err := runHelm(append([]string{"lint", "--strict", "gpusignal"}, args...)...); err != nil {
 				t.Errorf("helm lint: %v\n%s", err, out)
 			}
-			for _, fault := range faults(objects(t, args...)) {
+			manifests := render(t, args...)
+			made, err := decode(scheme(t), manifests)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, fault := range append(faults(made), unfit(conformer, manifests)...) {
 				t.Error(fault)
 			}
 		})

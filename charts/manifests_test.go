@@ -46,8 +46,9 @@ func TestManifestsAreTheCharts(t *testing.T) {
 	}
 }
 
-// An overlay over the base with every component, as docs/install.md shows it.
-func TestKustomize(t *testing.T) {
+// overlaid is what kustomize makes of the base with every component, as docs/install.md shows it.
+func overlaid(t *testing.T) string {
+	t.Helper()
 	overlay := `
 apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
@@ -78,7 +79,12 @@ images: [{name: ghcr.io/gpusignal/gpusignal, newName: registry.example/gpusignal
 	if err != nil {
 		t.Fatal(err)
 	}
-	made, err := decode(scheme(t), string(content))
+	return string(content)
+}
+
+func TestKustomize(t *testing.T) {
+	content := overlaid(t)
+	made, err := decode(scheme(t), content)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +98,7 @@ images: [{name: ghcr.io/gpusignal/gpusignal, newName: registry.example/gpusignal
 	if the[*monitoringv1.PodMonitor](t, made) == nil || the[*networkingv1.NetworkPolicy](t, made) == nil {
 		t.Error("no PodMonitor or no NetworkPolicy")
 	}
-	rules := slices.ContainsFunc(strings.Split(string(content), "\n"), func(line string) bool { return line == "kind: PrometheusRule" })
+	rules := slices.ContainsFunc(strings.Split(content, "\n"), func(line string) bool { return line == "kind: PrometheusRule" })
 	if !rules {
 		t.Error("no PrometheusRule")
 	}
