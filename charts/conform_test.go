@@ -145,4 +145,10 @@ func TestWhatDoesNotConformIsSeen(t *testing.T) {
 	if got := unfit(v, "# nothing\n"); len(got) != 1 {
 		t.Errorf("a file without an object: %q", got)
 	}
+	// Knative leaves the metadata of its pods open.
+	const annotations = "      annotations:\n"
+	open := strings.Replace(read(t, "../examples/knative/hpa-class.yaml"), annotations, "      generateName: llm-\n"+annotations, 1)
+	if got := unfit(v, open); !strings.Contains(open, "generateName") || len(got) > 0 {
+		t.Errorf("a field that Knative lets through: %q", got)
+	}
 }
