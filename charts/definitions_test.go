@@ -19,21 +19,12 @@ type published struct {
 	schemas              func(folder string, file []byte) error // writes those of a file
 }
 
-// definitions are those of every kind that users apply, but withoutSchema. What make e2e runs has its version there. Of the Prometheus
-// Operator they are older than the types that the tests decode into: what both take, those between take.
+// definitions are those of every kind that users apply, but withoutSchema: of modules that make e2e builds programs of.
 func definitions(t *testing.T) []published {
 	t.Helper()
 	return []published{
 		program(t, "kubernetes", published{module: "k8s.io/kubernetes", files: "api/openapi-spec/swagger.json", schemas: kubernetesSchemas}),
 		program(t, "keda", published{module: "github.com/kedacore/keda/v2", files: "config/crd/bases/*.yaml", schemas: customSchemas}),
-		{
-			module: "github.com/prometheus-operator/prometheus-operator", version: "v0.85.0", sum: "h1:M5xLCLEoaW2IJfnuCwFzzpL+jSVQu3KGT84Pye+fW8s=",
-			files: "example/prometheus-operator-crd/*.yaml", schemas: customSchemas,
-		},
-		{
-			module: "knative.dev/serving", version: "v0.51.0", sum: "h1:yN2Q7eYqJgoPfZkATjoBZyGbZ2P1Qhns9HIMU4mF+to=",
-			files: "config/core/300-resources/*.yaml", schemas: customSchemas,
-		},
 	}
 }
 

@@ -117,7 +117,7 @@ func closeSchema(s jsonSchema) {
 			closeSchema(inner)
 		}
 	}
-	if _, open := s["additionalProperties"]; properties != nil && !open && s["x-kubernetes-preserve-unknown-fields"] != true {
+	if _, open := s["additionalProperties"]; properties != nil && !open {
 		s["additionalProperties"] = false
 	}
 	if s["x-kubernetes-int-or-string"] == true || s["format"] == "int-or-string" {
