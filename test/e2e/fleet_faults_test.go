@@ -35,10 +35,11 @@ func (f *fleet) faults() {
 		{"nothing went wrong", func() func() { return nil }, 0, ""},
 		{"gpusignal was rolled out", f.rollout, 0, ""},
 		{"gpusignal was killed", f.kill, 0, ""},
-		{"two GPUs were lost", f.loseGPUs, stabilization, ""},
+		// With the window that their signals need to come back it is longer than the stabilisation.
+		{"two GPUs were lost", f.loseGPUs, 25 * time.Second, ""},
 		{"Prometheus was restarted", f.restartPrometheus, 0, ""},
 		{"the kubelet was restarted", f.restartKubelet, 0, ""},
-		{"servers answered their page after 4 s", f.slowPages, stabilization, ""},
+		{"servers answered their page after 4 s", f.slowPages, 20 * time.Second, ""},
 		{fmt.Sprintf("pods drained with streams of up to %v", streams), f.drain, 0, "saturation"},
 		{"gpusignal left the node and came back, as the GPU operator asks for a driver upgrade", f.operator, 0, ""},
 	} {

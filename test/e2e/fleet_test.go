@@ -45,7 +45,6 @@ type fleet struct {
 // around them takes no replica away.
 func TestTheFleetScales(t *testing.T) {
 	f := newFleet(t)
-	f.presets()
 	scaled := t.Run("Scale", func(t *testing.T) {
 		kedaScales(t, f.For(t))
 		t.Run("Pace", parallel(f.pace))
@@ -104,6 +103,7 @@ func newFleet(t *testing.T) *fleet {
 	f.StartPrometheus(configuration, "monitoring", "prometheus")
 	f.StartKEDA()
 	startAdapter(t, f.Cluster, slowerRules)
+	f.presets()
 	f.MustKubectl("-n", "gpusignal", "rollout", "status", "daemonset/gpusignal", "--timeout=110s")
 	f.logf("the daemon is ready")
 	f.follow()

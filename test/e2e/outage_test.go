@@ -8,8 +8,8 @@ import (
 
 // Times of the outages.
 const (
-	kubeletOutage = 60 * time.Second
-	apiOutage     = 30 * time.Second
+	kubeletOutage = 45 * time.Second
+	apiOutage     = 26 * time.Second
 	// steady is how long the series have to stay as they are after one.
 	steady = 5 * time.Second
 )
